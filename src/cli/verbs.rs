@@ -1,0 +1,71 @@
+//! The table of verbs.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{CliError, Globals};
+
+type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
+
+/// One verb: name, aliases, what `--help` of the parent says, its flags and what runs it.
+struct Verb {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    about: &'static str,
+    flags: fn(Command) -> Command,
+    handler: Handler,
+}
+
+/// A row of the table: `verb!("run", [], "Run a command in a new container", run::RunArgs, run::run)`.
+#[allow(unused_macros, reason = "until the first verb")]
+macro_rules! verb {
+    ($name:literal, [$($alias:literal),*], $about:literal, $args:path, $run:path) => {
+        Verb {
+            name: $name,
+            aliases: &[$($alias),*],
+            about: $about,
+            flags: <$args as Args>::augment_args,
+            handler: |matches, globals| $run(<$args as FromArgMatches>::from_arg_matches(matches)?, globals),
+        }
+    };
+}
+
+/// Verbs of the top level.
+const TOP: &[Verb] = &[];
+
+/// Verbs of the groups `container`, `image`, `volume`, `system`: name, what it is about, its verbs.
+const GROUPS: &[(&str, &str, &[Verb])] = &[];
+
+/// The whole command, each verb's flags deferred.
+pub fn command() -> Command {
+    let root = Command::new("dulse")
+        .about("Run containers without root and without a daemon")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(120);
+    let root = Globals::augment_args(root);
+    let root = TOP.iter().fold(root, |root, verb| root.subcommand(define(verb)));
+    GROUPS.iter().fold(root, |root, (name, about, verbs)| {
+        let group = Command::new(*name).about(*about).subcommand_required(true).arg_required_else_help(true);
+        root.subcommand(verbs.iter().fold(group, |group, verb| group.subcommand(define(verb))))
+    })
+}
+
+fn define(verb: &'static Verb) -> Command {
+    Command::new(verb.name).visible_aliases(verb.aliases.iter().copied()).about(verb.about).defer(verb.flags)
+}
+
+/// Runs the verb that `matches` names.
+pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, CliError> {
+    let globals = Globals::from_arg_matches(matches)?;
+    let (mut name, mut inner) = matches.subcommand().ok_or("no command given")?;
+    let mut verbs = TOP;
+    if let Some((_, _, group)) = GROUPS.iter().find(|(group, _, _)| *group == name) {
+        verbs = group;
+        (name, inner) = inner.subcommand().ok_or("no command given")?;
+    }
+    let verb = verbs.iter().find(|verb| verb.name == name).ok_or_else(|| format!("unrecognized command {name:?}"))?;
+    (verb.handler)(inner, &globals)
+}

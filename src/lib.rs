@@ -1,0 +1,45 @@
+//! dulse: containers for one user, without root and without a daemon.
+//!
+//! # The rooms, in floor order
+//!
+//! Imports go downward only; rooms on one floor do not import each other (`tests/layering.rs` holds it). `unsafe` lives in
+//! [`sys`] alone, only [`cli`] prints, only [`engine`] decides what is written to the store.
+//!
+//! | floor | room | what it is |
+//! |---|---|---|
+//! | 0 | [`sys`] | the kernel, safe and descriptor-based |
+//! | 1 | [`oci`] | reference, digest, descriptor, manifest, image configuration |
+//! |   | [`config`] | XDG paths, containers.conf, registries.conf, auth.json |
+//! | 2 | [`userns`] | subuid ranges, ID maps, newuidmap |
+//! |   | [`seccomp`] | profile to filter, cache |
+//! |   | [`registry`] | distribution client |
+//! |   | [`network`] | pasta, slirp4netns, ports, hosts and resolv.conf |
+//! |   | [`term`] | raw mode, detach keys, window size |
+//! | 3 | [`storage`] | layers, images, containers and volumes on disk |
+//! |   | [`image`] | pull, transports, short names |
+//! |   | [`spec`] | container configuration to runtime specification |
+//! |   | [`runtime`] | the OCI runtime |
+//! |   | [`monitor`] | stdio, logs, exit, attach, restart |
+//! | 4 | [`engine`] | container, image, volume, events: what the commands mean |
+//! | 5 | [`cli`] | one file per verb, output, templates |
+
+pub mod sys;
+
+pub mod config;
+pub mod oci;
+
+pub mod network;
+pub mod registry;
+pub mod seccomp;
+pub mod term;
+pub mod userns;
+
+pub mod image;
+pub mod monitor;
+pub mod runtime;
+pub mod spec;
+pub mod storage;
+
+pub mod engine;
+
+pub mod cli;

@@ -1,0 +1,1 @@
+//! The kernel, safe and descriptor-based.
