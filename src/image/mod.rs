@@ -1,1 +1,3 @@
 //! The room image.
+
+pub mod hello;

@@ -1,1 +1,3 @@
 //! The room spec.
+
+pub mod init;
