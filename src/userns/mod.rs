@@ -1,18 +1,15 @@
 //! User namespaces: subordinate ID ranges, ID maps and how they are written.
 
-use serde::{Deserialize, Serialize};
+mod error;
+mod map;
+mod modes;
+mod process;
+mod subid;
+mod write;
 
-/// One line of uid_map or gid_map, user_namespaces(7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdMapping {
-    pub container: u32,
-    pub host: u32,
-    pub size: u32,
-}
-
-/// The mappings of a user namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdMap {
-    pub uids: Vec<IdMapping>,
-    pub gids: Vec<IdMapping>,
-}
+pub use error::Error;
+pub use map::{IdMap, IdMapping};
+pub use modes::{Auto, Custom, KeepId, Mode, auto, custom, default_map, keep_id, nomap};
+pub use process::{Child, fork_mapped, spawn_mapped};
+pub use subid::{Range, SubIds};
+pub use write::write_maps;
