@@ -8,7 +8,7 @@ mod reference;
 
 pub use digest::{Digest, DigestError, Hasher};
 pub use platform::Platform;
-pub use reference::{Reference, ReferenceError};
+pub use reference::{ImageName, Reference, ReferenceError, ShortName};
 
 /// Media types of the OCI image specification and of Docker's image manifest version 2.
 pub mod media_type {
