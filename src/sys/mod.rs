@@ -1,1 +1,4 @@
 //! The kernel, safe and descriptor-based.
+
+pub mod signal;
+pub mod tty;
