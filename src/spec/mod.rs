@@ -1,3 +1,22 @@
-//! The room spec.
+//! From options to the runtime specification.
+//!
+//! The grammars of the options are pure functions, one file each, with podman's semantics and messages; [`generate`] turns a
+//! [`crate::storage::ContainerConfig`] into what the runtime executes, podman's default container where nothing else was asked for.
 
+pub mod capability;
+pub mod device;
+pub mod environment;
+mod error;
 pub mod init;
+pub mod mount;
+pub mod name;
+pub mod namespace;
+pub mod path;
+pub mod security_option;
+pub mod signal;
+pub mod size;
+pub mod sysctl;
+pub mod ulimit;
+pub mod volume;
+
+pub use error::Error;
