@@ -142,7 +142,18 @@ pub fn parse_tmpfs(text: &str) -> Result<Mount, Error> {
     for option in &options {
         let known = matches!(
             option.as_str(),
-            "ro" | "rw" | "exec" | "noexec" | "suid" | "nosuid" | "dev" | "nodev" | "noatime" | "noswap" | "tmpcopyup" | "notmpcopyup" | "U"
+            "ro" | "rw"
+                | "exec"
+                | "noexec"
+                | "suid"
+                | "nosuid"
+                | "dev"
+                | "nodev"
+                | "noatime"
+                | "noswap"
+                | "tmpcopyup"
+                | "notmpcopyup"
+                | "U"
         ) || matches!(option.split_once('='), Some(("size" | "mode" | "nr_inodes" | "nr_blocks", _)));
         if !known {
             return invalid(format!("unknown mount option {option:?}: invalid mount option"));

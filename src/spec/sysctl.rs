@@ -4,8 +4,16 @@ use super::error::{Error, invalid};
 use crate::storage::{Namespace, Namespaces};
 
 /// The IPC namespace's keys.
-const IPC: &[&str] =
-    &["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"];
+const IPC: &[&str] = &[
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+];
 
 /// Splits a value and checks that its key belongs to a namespace that can be the container's.
 pub fn parse(text: &str) -> Result<(String, String), Error> {

@@ -25,8 +25,7 @@ pub fn parse(text: &str) -> Result<Mount, Error> {
     let source = source.cloned().unwrap_or_default();
     let overlay = options.iter().any(|option| option == "O");
     if overlay {
-        let allowed =
-            |option: &String| option == "O" || option == "U" || option.starts_with("upperdir=") || option.starts_with("workdir=");
+        let allowed = |option: &String| option == "O" || option == "U" || option.starts_with("upperdir=") || option.starts_with("workdir=");
         if !options.iter().all(allowed) {
             return invalid("can't use 'O' with other options".into());
         }
@@ -72,7 +71,10 @@ fn split(text: &str) -> Vec<String> {
 
 /// Which options exclude each other, and what the message calls the group.
 const EXCLUSIVE: &[(&[&str], &str)] = &[
-    (&["shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"], "'[r]shared', '[r]private', '[r]slave' or '[r]unbindable' option"),
+    (
+        &["shared", "rshared", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"],
+        "'[r]shared', '[r]private', '[r]slave' or '[r]unbindable' option",
+    ),
     (&["ro", "rw"], "'rw' or 'ro' option"),
     (&["z", "Z", "O"], "'z', 'Z', or 'O' option"),
     (&["U"], "'U' option"),
