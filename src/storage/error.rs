@@ -46,9 +46,7 @@ pub enum Error {
     #[error("container {0} lost its configuration in a crash of the machine; remove it with: dulse rm {0}")]
     LostConfig(String),
 
-    #[error(
-        "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument: {0:?}"
-    )]
+    #[error("names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument: {0:?}")]
     Name(String),
 
     #[error("no volume with name {0:?} found: no such volume")]

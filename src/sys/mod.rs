@@ -1,4 +1,5 @@
 //! The kernel, safe and descriptor-based.
 
+pub mod lock;
 pub mod signal;
 pub mod tty;
