@@ -34,7 +34,8 @@ docs: build
 install: docs
 	install -D -m 755 $(RELEASE)/dulse $(DESTDIR)$(BINDIR)/dulse
 	install -d $(DESTDIR)$(MANDIR)/man1
-	install -m 644 man/*.1 target/docs/man/*.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 target/docs/man/*.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1/
 	install -D -m 644 target/docs/completions/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dulse
 	install -D -m 644 target/docs/completions/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dulse
 	install -D -m 644 target/docs/completions/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dulse.fish

@@ -4,6 +4,7 @@
 
 mod error;
 mod globals;
+mod man;
 mod roles;
 mod verbs;
 

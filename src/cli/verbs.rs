@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals};
+use super::{CliError, Globals, man};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -18,7 +18,6 @@ struct Verb {
 }
 
 /// A row of the table: `verb!("run", [], "Run a command in a new container", run::RunArgs, run::run)`.
-#[allow(unused_macros, reason = "until the first verb")]
 macro_rules! verb {
     ($name:literal, [$($alias:literal),*], $about:literal, $args:path, $run:path) => {
         Verb {
@@ -32,7 +31,10 @@ macro_rules! verb {
 }
 
 /// Verbs of the top level.
-const TOP: &[Verb] = &[];
+const TOP: &[Verb] = &[
+    // A verb without a description is hidden.
+    verb!("man", [], "", man::ManArgs, man::man),
+];
 
 /// Verbs of the groups `container`, `image`, `volume`, `system`: name, what it is about, its verbs.
 const GROUPS: &[(&str, &str, &[Verb])] = &[];
@@ -54,7 +56,7 @@ pub fn command() -> Command {
 }
 
 fn define(verb: &'static Verb) -> Command {
-    Command::new(verb.name).visible_aliases(verb.aliases.iter().copied()).about(verb.about).defer(verb.flags)
+    Command::new(verb.name).visible_aliases(verb.aliases.iter().copied()).about(verb.about).hide(verb.about.is_empty()).defer(verb.flags)
 }
 
 /// Runs the verb that `matches` names.
