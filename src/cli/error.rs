@@ -13,9 +13,13 @@ pub struct CliError {
 }
 
 impl CliError {
-    /// An error of the engine's, exit code 125.
+    /// An error with the exit code and the hint that it knows itself, 125 and none otherwise.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { code: 125, error: error.into(), hint: None }
+        let error = error.into();
+        match error.downcast_ref::<crate::engine::Error>() {
+            Some(known) => Self { code: known.exit_code(), hint: known.hint(), error },
+            None => Self { code: 125, error, hint: None },
+        }
     }
 
     pub fn code(self, code: u8) -> Self {

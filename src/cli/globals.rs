@@ -27,3 +27,14 @@ pub struct Globals {
     #[arg(long, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
 }
+
+impl Globals {
+    /// The engine that these options ask for.
+    pub fn engine(&self) -> Result<crate::engine::Engine, crate::engine::Error> {
+        crate::engine::Engine::open(crate::engine::Options {
+            root: self.root.clone(),
+            runroot: self.runroot.clone(),
+            runtime: self.runtime.clone(),
+        })
+    }
+}

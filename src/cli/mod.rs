@@ -2,6 +2,7 @@
 //!
 //! A verb's flags are defined only when that verb is called (`defer`): a start must not pay for the other sixty.
 
+mod container_flags;
 mod error;
 mod globals;
 mod man;

@@ -45,6 +45,24 @@ pub fn absolute(text: &str, directory: &Path) -> PathBuf {
     result
 }
 
+/// The existing paths that match `pattern`, sorted. Only the last component may hold wildcards.
+pub fn glob(pattern: &str) -> Result<Vec<PathBuf>, std::io::Error> {
+    let path = Path::new(pattern);
+    let invalid = |error: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let matcher = globset::Glob::new(&name).map_err(|error| invalid(error.to_string()))?.compile_matcher();
+    let mut matches = Vec::new();
+    for entry in std::fs::read_dir(path.parent().unwrap_or(Path::new("/")))? {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.') && !name.starts_with('.');
+        if !hidden && matcher.is_match(entry.file_name()) {
+            matches.push(entry.path());
+        }
+    }
+    matches.sort();
+    Ok(matches)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

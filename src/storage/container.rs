@@ -52,7 +52,8 @@ pub struct ContainerConfig {
     pub pid_file: Option<PathBuf>,
     pub cid_file: Option<PathBuf>,
     pub conmon_pid_file: Option<PathBuf>,
-    pub systemd: bool,
+    /// After creation `Always` or `Never`: what `Auto` means depends on the command.
+    pub systemd: Systemd,
     pub init: bool,
     pub init_path: Option<PathBuf>,
 }
@@ -93,6 +94,8 @@ pub struct Process {
     pub command: Vec<String>,
     pub env: Vec<String>,
     pub workdir: String,
+    /// `-w` was given: then the directory must exist, else it is the image's and made where missing.
+    pub workdir_set: bool,
     /// `--user` or the image's USER, unresolved: it is looked up in the rootfs at each start.
     pub user: String,
     /// `--group-add`; `keep-groups` stands alone.
@@ -105,6 +108,8 @@ pub struct Process {
     pub timezone: String,
     /// `name=soft:hard` in runtime-spec words (RLIMIT_NOFILE …).
     pub rlimits: Vec<Rlimit>,
+    /// `--ulimit host`: those of the caller stay.
+    pub host_limits: bool,
     pub oom_score_adj: Option<i32>,
     pub preserve_fds: u32,
     /// `--passwd`: add an entry for an unknown user to /etc/passwd and /etc/group.
@@ -113,6 +118,16 @@ pub struct Process {
     pub group_entry: String,
     pub host_users: Vec<String>,
     pub personality: Option<String>,
+}
+
+/// `--systemd`: prepare the container for systemd as its first process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Systemd {
+    #[default]
+    Never,
+    Auto,
+    Always,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The kernel, safe and descriptor-based.
 
+pub mod host;
 pub mod lock;
 pub mod signal;
 pub mod tty;

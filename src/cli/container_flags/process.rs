@@ -64,11 +64,8 @@ pub struct ProcessFlags {
     #[arg(long, value_name = "SCORE", value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     oom_score_adj: Option<i32>,
     /// Pass this number of descriptors, from 3 on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "preserve_fd")]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     preserve_fds: u32,
-    /// Pass these descriptors
-    #[arg(long, value_name = "FD", value_delimiter = ',')]
-    preserve_fd: Vec<u32>,
     /// Add an entry for an unknown user to /etc/passwd and /etc/group
     #[arg(long, default_value_t = true, action = clap::ArgAction::SetTrue)]
     passwd: bool,
@@ -136,7 +133,7 @@ impl ProcessFlags {
         }
         process.timezone = self.tz.unwrap_or_default();
         process.oom_score_adj = self.oom_score_adj;
-        process.preserve_fds = if self.preserve_fd.is_empty() { (0..self.preserve_fds).map(|fd| fd + 3).collect() } else { self.preserve_fd };
+        process.preserve_fds = self.preserve_fds;
         process.passwd = self.passwd;
         process.passwd_entry = self.passwd_entry;
         process.group_entry = self.group_entry;
