@@ -77,4 +77,21 @@ clean:
 setup:
 	@contrib/setup
 
-.PHONY: all build demo docs install uninstall bench clean setup FORCE
+setup-test:
+	@contrib/setup test
+	@tests/material
+
+# Tests run as an unprivileged user whoever calls: cargo's runner (.cargo/config.toml) sees to it.
+test: setup-test
+	$(CARGO) test --no-fail-fast
+
+# One file of tests, or some tests of it: `make test-run`, `make test-run ARGS=hostname`.
+ARGS ?=
+test-%: setup-test
+	$(CARGO) test --test $* -- $(ARGS)
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+.PHONY: all build demo docs install uninstall bench clean setup setup-test test lint FORCE
