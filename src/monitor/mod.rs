@@ -9,12 +9,31 @@
 //! Killing the monitor kills what it supervises: the runtime makes the first process die with its parent
 //! (PR_SET_PDEATHSIG), since nobody else would read its output or learn its exit status.
 
+mod attach;
 mod client;
+mod clients;
 mod error;
+mod log;
+mod protocol;
 mod session;
+mod spawn;
+mod stdio;
 mod supervise;
 
-pub use client::{AttachEnd, AttachOptions, attach, join, resize, wait_exited, wait_started};
+pub use attach::{AttachEnd, AttachOptions, attach, own_size};
+pub use client::{join, resize, wait_exited, wait_started};
 pub use error::Error;
 pub use session::{After, ChildStdio, ExitStatus, LaunchError, Launched, Lifecycle, LogConfig, LogDriver, Session, Streams};
-pub use supervise::{spawn, supervise};
+pub use spawn::spawn;
+pub use supervise::supervise;
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

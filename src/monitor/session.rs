@@ -75,10 +75,9 @@ pub struct LogConfig {
     pub path: PathBuf,
     /// Bytes after which the file starts anew; 0 is without limit.
     pub max_size: u64,
-    /// journald: the container's ID (64 digits), name, image and `--log-opt tag`.
+    /// journald: the container's ID (64 digits), name and `--log-opt tag`.
     pub id: String,
     pub name: String,
-    pub image: String,
     pub tag: String,
     /// journald: fields beside the fixed ones, from `--log-opt label`.
     pub labels: Vec<(String, String)>,
@@ -166,7 +165,7 @@ pub enum ExitStatus {
     Killed {
         signal: i32,
     },
-    /// `--timeout` was over; the process was killed for it.
+    /// `--timeout` was over; the process was killed for it. Its exit code is -1, as podman records it.
     TimedOut,
 }
 
@@ -176,7 +175,7 @@ impl ExitStatus {
         match self {
             Self::Exited(code) => code,
             Self::Killed { signal } => 128 + signal,
-            Self::TimedOut => 255,
+            Self::TimedOut => -1,
         }
     }
 }
