@@ -4,11 +4,23 @@
 //! writes the ID maps; the process goes on with the mounts by itself; [`Init::start`] lets it execute the container's program.
 //! `plan` computes typed steps from the specification, `init` executes them in the child.
 
+mod capability;
+mod channel;
+mod copy_up;
 mod error;
+mod init;
+mod launch;
+mod mounts;
+mod options;
+pub mod plan;
+mod process;
+mod rootfs;
+mod tree;
 
 pub use error::Error;
+pub use launch::{Init, Running, spawn};
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Process, Spec};
@@ -42,46 +54,6 @@ pub enum Rootfs<'a> {
         upper: Option<(&'a Path, &'a Path)>,
         merged: &'a Path,
     },
-}
-
-/// A container's first process before it executes the container's program. Dropping it kills it.
-pub struct Init {
-    pid: i32,
-    pidfd: OwnedFd,
-}
-
-/// A running process of a container, a child of the caller.
-pub struct Running {
-    pub pid: i32,
-    pub pidfd: OwnedFd,
-    /// The controlling side of the terminal that was made in the container's /dev/pts, where one was asked for.
-    pub console: Option<OwnedFd>,
-}
-
-/// Makes the container's first process in its namespaces; it goes on with the mounts by itself.
-pub fn spawn(launch: &Launch<'_>) -> Result<Init, Error> {
-    Err(Error::Spec(launch.id.to_owned()))
-}
-
-impl Init {
-    /// Its process ID in the caller's PID namespace.
-    pub fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-
-    /// Waits until all is mounted and set up. [`Init::start`] does this too: call it only where something is to happen in between.
-    pub fn wait_created(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// Lets it execute the container's program and waits until that has happened.
-    pub fn start(self) -> Result<Running, Error> {
-        Ok(Running { pid: self.pid, pidfd: self.pidfd, console: None })
-    }
 }
 
 /// A running container to execute something in.

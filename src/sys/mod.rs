@@ -1,11 +1,28 @@
 //! The kernel, safe and descriptor-based.
 
 pub mod clock;
+pub mod clone;
+pub mod cred;
 pub mod host;
 pub mod lock;
+pub mod loopback;
+pub mod message;
+pub mod mount;
 pub mod poll;
+pub mod process;
+pub mod pty;
+pub mod resolve;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod stream;
 pub mod supervisor;
 pub mod tty;
+
+use std::io;
+
+/// The result of a system call that answers -1 with errno set.
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

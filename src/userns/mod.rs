@@ -1,5 +1,6 @@
 //! User namespaces: subordinate ID ranges, ID maps and how they are written.
 
+mod diagnose;
 mod error;
 mod map;
 mod modes;
@@ -7,6 +8,7 @@ mod process;
 mod subid;
 mod write;
 
+pub use diagnose::{apparmor_restriction, diagnose};
 pub use error::Error;
 pub use map::{IdMap, IdMapping};
 pub use modes::{Auto, Custom, KeepId, Mode, auto, custom, default_map, keep_id, nomap};

@@ -1,6 +1,6 @@
 //! `--userns`, `--uidmap` and `--gidmap`: from what the user asks for to an ID map.
 
-use super::{Error, IdMap, IdMapping, SubIds};
+use super::{Error, IdMap, IdMapping, Range, SubIds};
 
 /// `--userns` as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,29 @@ impl std::str::FromStr for Mode {
 
 /// podman's rootless default: the user is 0, the subordinate ranges follow from 1 on; one ID where there is no range.
 pub fn default_map(ids: &SubIds) -> IdMap {
-    IdMap::single(0, 0, ids.uid, ids.gid)
+    if !ids.has_ranges() {
+        return IdMap::single(0, 0, ids.uid, ids.gid);
+    }
+    let after_own = |own: u32, ranges: &[Range]| {
+        let mut mappings = vec![IdMapping { container: 0, host: own, size: 1 }];
+        mappings.extend(consecutive(1, ranges));
+        mappings
+    };
+    IdMap { uids: after_own(ids.uid, &ids.uids), gids: after_own(ids.gid, &ids.gids) }
+}
+
+/// Maps container IDs from `first` on to the ranges, one after the other.
+fn consecutive(first: u32, ranges: &[Range]) -> Vec<IdMapping> {
+    let mut container = first;
+    let mut mappings = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let size = range.size.min(u32::MAX - container);
+        if size > 0 {
+            mappings.push(IdMapping { container, host: range.start, size });
+            container += size;
+        }
+    }
+    mappings
 }
 
 /// `keep-id`: the user has the same IDs inside (or `uid=`, `gid=`).

@@ -1,9 +1,110 @@
 //! Writing the maps of another process's new user namespace.
 
-use super::{Error, IdMap};
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::sys;
+
+use super::{Error, IdMap, IdMapping};
 
 /// Writes the maps of process `pid`, which is in a new user namespace: a single ID directly, ranges by newuidmap and newgidmap side by side.
 pub fn write_maps(pid: i32, map: &IdMap) -> Result<(), Error> {
-    let _ = (pid, map);
-    Ok(())
+    // Whoever is privileged in this namespace (root inside another container) needs no helper.
+    if map.is_single() || nix::unistd::geteuid().is_root() && write_directly(pid, map, false).is_ok() {
+        return if map.is_single() { write_directly(pid, map, true) } else { Ok(()) };
+    }
+    let users = Helper::start("newuidmap", pid, &map.uids)?;
+    let groups = Helper::start("newgidmap", pid, &map.gids);
+    users.finish(&map.uids, "uid", "/etc/subuid")?;
+    groups?.finish(&map.gids, "gid", "/etc/subgid")
+}
+
+fn write_directly(pid: i32, map: &IdMap, deny_setgroups: bool) -> Result<(), Error> {
+    let write = |file: &str, text: &str| {
+        let path = PathBuf::from(format!("/proc/{pid}/{file}"));
+        fs::write(&path, text).map_err(|error| Error::Write(path, error))
+    };
+    write("uid_map", &lines(&map.uids))?;
+    // Without privileges the kernel takes a group map only where groups cannot be dropped: user_namespaces(7).
+    if deny_setgroups {
+        write("setgroups", "deny")?;
+    }
+    write("gid_map", &lines(&map.gids))
+}
+
+fn lines(mappings: &[IdMapping]) -> String {
+    mappings.iter().map(|m| format!("{} {} {}\n", m.container, m.host, m.size)).collect()
+}
+
+/// newuidmap or newgidmap, running.
+struct Helper {
+    program: &'static str,
+    pid: i32,
+    messages: fs::File,
+}
+
+impl Helper {
+    fn start(program: &'static str, pid: i32, mappings: &[IdMapping]) -> Result<Self, Error> {
+        let failed = |error| Error::Setup(program, error);
+        let (messages, stderr) = io::pipe().map_err(failed)?;
+        let mut arguments = vec![program.to_owned(), pid.to_string()];
+        arguments.extend(mappings.iter().flat_map(|m| [m.container, m.host, m.size]).map(|number| number.to_string()));
+        let arguments: Vec<CString> = arguments.into_iter().filter_map(|text| CString::new(text).ok()).collect();
+        let mut started = Err(io::Error::from_raw_os_error(libc::ENOENT));
+        // Where every distribution has it; a search of PATH is for the others.
+        for directory in std::iter::once("/usr/bin".into()).chain(search_path()) {
+            let file = directory.join(program);
+            let Ok(file) = CString::new(file.as_os_str().as_bytes()) else { continue };
+            started = sys::spawn::spawn(&file, &arguments, Some(stderr.as_fd()));
+            match &started {
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => {}
+                _ => break,
+            }
+        }
+        match started {
+            Ok(pid) => Ok(Self { program, pid, messages: fs::File::from(std::os::fd::OwnedFd::from(messages)) }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoHelper { program }),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn finish(mut self, mappings: &[IdMapping], kind: &'static str, file: &'static str) -> Result<(), Error> {
+        let status = sys::clone::wait(self.pid).map_err(|error| Error::Setup(self.program, error))?;
+        if status == 0 {
+            return Ok(());
+        }
+        let mut message = String::new();
+        let _ = self.messages.by_ref().take(4096).read_to_string(&mut message);
+        let message = message.trim().trim_start_matches(self.program).trim_start_matches(": ").to_owned();
+        Err(Error::HelperRefused {
+            program: self.program,
+            mapping: lines(mappings).trim().replace('\n', ", "),
+            mend: mend(&message, self.program, kind, file),
+            message,
+        })
+    }
+}
+
+/// What helps against a helper's refusal, by its message.
+fn mend(message: &str, program: &str, kind: &str, file: &str) -> Option<String> {
+    if message.contains("not allowed") {
+        Some(format!("sudo usermod --add-sub{kind}s 100000-165535 $USER   # the range is checked against {file}"))
+    } else if message.contains("Operation not permitted") {
+        let capability = if kind == "uid" { "cap_setuid" } else { "cap_setgid" };
+        Some(format!("sudo setcap {capability}=ep /usr/bin/{program}   # or: sudo chmod u+s /usr/bin/{program}"))
+    } else {
+        None
+    }
+}
+
+fn search_path() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(OsStr::new(&path)).filter(|directory| directory.is_absolute());
+    directories
+        .chain(["/usr/local/bin", "/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"].map(|text| Path::new(text).to_owned()))
+        .collect()
 }

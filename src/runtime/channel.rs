@@ -1,0 +1,130 @@
+//! The conversation between the caller and a process on its way into a container, over a pair of sequenced-packet sockets.
+//!
+//! Caller to process: one byte each, `m` (ID maps are written) and `s` (execute the program). Process to caller: `c` (created, with the
+//! terminal's controlling side as a descriptor where there is one) or a [`Failure`]. The socket is closed by a successful exec.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use crate::sys;
+
+/// A step that failed in the process inside the namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: Kind,
+    pub errno: i32,
+    pub step: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Setup,
+    NotFound,
+    NotExecutable,
+}
+
+/// Names the step that an I/O error happened in.
+pub trait Context<T> {
+    fn step(self, step: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
+    fn step(self, step: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|error| Failure::setup(step(), &error.into()))
+    }
+}
+
+impl Failure {
+    pub fn setup(step: String, error: &io::Error) -> Self {
+        Self { kind: Kind::Setup, errno: error.raw_os_error().unwrap_or(libc::EIO), step }
+    }
+
+    pub fn error(&self) -> io::Error {
+        io::Error::from_raw_os_error(self.errno)
+    }
+}
+
+/// What the process tells.
+#[derive(Debug)]
+pub enum Message {
+    Created(Option<OwnedFd>),
+    Failed(Failure),
+    /// The socket was closed: the exec succeeded, or the process is dead.
+    End,
+}
+
+/// One end.
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+impl Channel {
+    /// The caller's end and the process's end.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (caller, process) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Self(caller), Self(process)))
+    }
+
+    /// Sends one of the caller's bytes.
+    pub fn tell(&self, byte: u8) -> io::Result<()> {
+        self.send(&[byte], None)
+    }
+
+    /// Waits for one of the caller's bytes; `false` when the caller has gone.
+    pub fn expect(&self, wanted: u8) -> io::Result<bool> {
+        let mut byte = [0];
+        loop {
+            match nix::unistd::read(&self.0, &mut byte) {
+                Ok(1) if byte[0] == wanted => return Ok(true),
+                Ok(0) => return Ok(false),
+                Ok(_) | Err(nix::Error::EINTR) => {}
+                Err(nix::Error::ECONNRESET) => return Ok(false),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    pub fn created(&self, console: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.send(b"c", console)
+    }
+
+    /// Reports a failure. Nobody may be left to hear it.
+    pub fn failed(&self, failure: &Failure) {
+        let kind = match failure.kind {
+            Kind::Setup => b'e',
+            Kind::NotFound => b'n',
+            Kind::NotExecutable => b'x',
+        };
+        let mut message = vec![kind];
+        message.extend(failure.errno.to_ne_bytes());
+        message.extend(failure.step.bytes().take(4000));
+        let _ = self.send(&message, None);
+    }
+
+    /// The next message of the process.
+    pub fn receive(&self) -> io::Result<Message> {
+        let mut buffer = [0; 4096];
+        let (length, descriptor) = sys::message::receive(self.0.as_fd(), &mut buffer)?;
+        let kind = match buffer.first() {
+            _ if length == 0 => return Ok(Message::End),
+            Some(b'c') => return Ok(Message::Created(descriptor)),
+            Some(b'n') => Kind::NotFound,
+            Some(b'x') => Kind::NotExecutable,
+            _ => Kind::Setup,
+        };
+        let errno = buffer.get(1..5).and_then(|bytes| bytes.try_into().ok()).map_or(libc::EIO, i32::from_ne_bytes);
+        let step = String::from_utf8_lossy(buffer.get(5..length).unwrap_or_default()).into_owned();
+        Ok(Message::Failed(Failure { kind, errno, step }))
+    }
+
+    fn send(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        sys::message::send(self.0.as_fd(), bytes, descriptor)
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,155 @@
+//! The container's first process between clone3 and exec: it executes the plan inside the new namespaces.
+
+use std::ffi::CStr;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::stat::{Mode, umask};
+
+use crate::sys;
+use crate::sys::mount::{Attributes, Clone, move_mount, open_tree, set_attributes};
+use crate::sys::resolve::open_in_root_nofollow;
+
+use super::Launch;
+use super::channel::{Channel, Context, Failure};
+use super::mounts::{self, Sources};
+use super::plan::Plan;
+use super::process::Settings;
+use super::rootfs::Opened;
+use super::tree::{Missing, open_or_create};
+
+/// Everything between the clone and the exec. Returns the exit code of a process that did not get so far.
+pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> i32 {
+    match set_up(launch, plan, channel, caller_is_root) {
+        Ok(()) => 0,
+        Err(failure) => {
+            channel.failed(&failure);
+            125
+        }
+    }
+}
+
+fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> Result<(), Failure> {
+    umask(Mode::empty());
+    sys::mount::mount(None, c"/", None, plan.propagation | libc::MS_REC, None).step(|| "set the propagation of the root".into())?;
+    // With the caller's own rights: the container's root may be somebody else, who cannot reach these.
+    let rootfs = Opened::new(&launch.rootfs)?;
+    let sources = Sources::new(plan)?;
+    let (root, made) = if caller_is_root {
+        // No other ID than the caller's is needed for these, so newuidmap and newgidmap run beside them.
+        let prepared = (rootfs.mount()?, mounts::make(plan)?);
+        become_root(launch, plan, channel)?;
+        prepared
+    } else {
+        become_root(launch, plan, channel)?;
+        (rootfs.mount()?, mounts::make(plan)?)
+    };
+    let root = root.as_fd();
+    oom_score(plan)?;
+    mounts::attach(plan, &sources, made, root)?;
+    mounts::devices(plan, &sources, root)?;
+    nix::unistd::setsid().step(|| "start a session".into())?;
+    let terminal = plan.process.terminal.map(|size| terminal(root, size)).transpose()?;
+    sysctls(plan)?;
+    mounts::mask(plan, &sources, root)?;
+    mounts::write_protect(plan, root)?;
+    if plan.readonly_root {
+        let attributes = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        set_attributes(root, false, attributes).step(|| "make the root file system read-only".into())?;
+    }
+    sys::mount::pivot_root(root).step(|| "pivot_root".into())?;
+    names(plan)?;
+    if plan.namespaces & libc::CLONE_NEWNET != 0 {
+        sys::loopback::bring_up().step(|| "bring the loopback interface up".into())?;
+    }
+    channel.created(terminal.as_ref().map(|terminal| terminal.master.as_fd())).step(|| "report to the caller".into())?;
+    if !channel.expect(b's').step(|| "wait for the caller".into())? {
+        return Ok(());
+    }
+    streams(launch, terminal.as_ref())?;
+    Err(Settings { plan: &plan.process, keep_groups: launch.keep_groups, seccomp: launch.seccomp }.execute())
+}
+
+/// Waits for the ID maps and becomes user and group 0 of the namespace.
+fn become_root(launch: &Launch<'_>, plan: &Plan, channel: &Channel) -> Result<(), Failure> {
+    if plan.id_map.is_some() && !channel.expect(b'm').step(|| "wait for the ID maps".into())? {
+        return Err(Failure::setup("the caller has gone".into(), &std::io::Error::from_raw_os_error(libc::EPIPE)));
+    }
+    if !launch.keep_groups {
+        // Denied in a single-ID map; the groups are set, or an error is told, when the user is set.
+        let _ = sys::cred::set_groups(&[]);
+    }
+    sys::cred::set_group(0).step(|| "become group 0 of the user namespace".into())?;
+    sys::cred::set_user(0).step(|| "become user 0 of the user namespace".into())?;
+    // Until the exec this is our program: nobody in the container may look into it or open its file through /proc (CVE-2019-5736).
+    // Not earlier: newuidmap wants the process's files in /proc to belong to the caller.
+    sys::process::set_dumpable(false).step(|| "make the process undumpable".into())
+}
+
+/// Through the host's /proc: the container's may be mounted read-only or not at all.
+fn oom_score(plan: &Plan) -> Result<(), Failure> {
+    let Some(score) = plan.process.oom_score_adj else { return Ok(()) };
+    let step = || format!("set oom_score_adj to {score}");
+    let mut file = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj").step(step)?;
+    file.write_all(score.to_string().as_bytes()).step(step)
+}
+
+/// Through the host's /proc, which shows each process the settings of its own namespaces.
+fn sysctls(plan: &Plan) -> Result<(), Failure> {
+    if plan.sysctls.is_empty() {
+        return Ok(());
+    }
+    let settings = open_tree(None, c"/proc/sys", Clone::No).step(|| "open /proc/sys".into())?;
+    for (path, value) in &plan.sysctls {
+        let step = || format!("set sysctl {} to {value}", path.to_string_lossy());
+        let file = open_in_root_nofollow(settings.as_fd(), path, libc::O_WRONLY, 0).step(step)?;
+        std::fs::File::from(file).write_all(value.as_bytes()).step(step)?;
+    }
+    Ok(())
+}
+
+fn names(plan: &Plan) -> Result<(), Failure> {
+    if let Some(name) = &plan.hostname {
+        nix::unistd::sethostname(name).step(|| format!("set the host name to {name}"))?;
+    }
+    if let Some(name) = &plan.domainname {
+        sys::process::set_domain_name(name).step(|| format!("set the domain name to {name}"))?;
+    }
+    Ok(())
+}
+
+/// A new terminal of the container's own /dev/pts.
+struct Terminal {
+    master: OwnedFd,
+    peer: OwnedFd,
+}
+
+fn terminal(root: BorrowedFd<'_>, (rows, columns): (u16, u16)) -> Result<Terminal, Failure> {
+    let step = || "make a terminal in /dev/pts".to_owned();
+    let master = open_in_root_nofollow(root, c"/dev/pts/ptmx", libc::O_RDWR | libc::O_NOCTTY, 0).step(step)?;
+    let peer = sys::pty::open_peer(master.as_fd()).step(step)?;
+    if (rows, columns) != (0, 0) {
+        sys::pty::set_size(peer.as_fd(), rows, columns).step(step)?;
+    }
+    let console: &CStr = c"/dev/console";
+    let target = open_or_create(root, console, Missing::File).step(step)?;
+    let copy = open_tree(Some(peer.as_fd()), c"", Clone::Single).step(step)?;
+    move_mount(copy.as_fd(), target.as_fd()).step(|| "bind the terminal to /dev/console".into())?;
+    Ok(Terminal { master, peer })
+}
+
+/// Puts the standard streams and the preserved descriptors in place; everything else is closed at exec.
+fn streams(launch: &Launch<'_>, terminal: Option<&Terminal>) -> Result<(), Failure> {
+    let standard = match terminal {
+        Some(terminal) => [terminal.peer.as_fd(); 3],
+        None => launch.stdio,
+    };
+    let all: Vec<BorrowedFd<'_>> = standard.into_iter().chain(launch.preserve.iter().copied()).collect();
+    let descriptors = sys::process::Descriptors::prepare(&all).step(|| "copy descriptors".into())?;
+    descriptors.install().step(|| "put descriptors in place".into())?;
+    if terminal.is_some() {
+        let stdin = std::io::stdin();
+        sys::process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into())?;
+    }
+    Ok(())
+}

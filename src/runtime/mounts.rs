@@ -1,0 +1,243 @@
+//! The mounts of the specification, devices, masked and read-only paths, in the new root.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::stat::{SFlag, fstat};
+
+use crate::sys::mount::{Attributes, Clone, Context, move_mount, open_tree, set_attributes};
+use crate::sys::resolve::{open_in_root, open_in_root_nofollow};
+
+use super::channel::{Context as _, Failure};
+use super::options::Options;
+use super::plan::{Mount, Plan, Source};
+use super::tree::{Missing, open_or_create};
+
+/// Copies of the host's files and directories, made with the caller's own rights before the process becomes the container's root:
+/// that may not be allowed to reach them.
+pub struct Sources {
+    /// One for each mount of the plan; `None` for a new file system.
+    mounts: Vec<Option<OwnedFd>>,
+    devices: Vec<OwnedFd>,
+    /// The host's /dev/null, for masks.
+    null: Option<OwnedFd>,
+}
+
+impl Sources {
+    pub fn new(plan: &Plan) -> Result<Self, Failure> {
+        let source = |mount: &Mount| match &mount.source {
+            Source::Bind { path, recursive } => clone(path, *recursive).map(Some),
+            Source::New { .. } => Ok(None),
+        };
+        Ok(Self {
+            mounts: plan.mounts.iter().map(source).collect::<Result<_, _>>()?,
+            devices: plan.devices.iter().map(|device| clone(&device.source, false)).collect::<Result<_, _>>()?,
+            null: if plan.masked.is_empty() { None } else { Some(null()?) },
+        })
+    }
+}
+
+fn clone(path: &CStr, recursive: bool) -> Result<OwnedFd, Failure> {
+    let kind = if recursive { Clone::Recursive } else { Clone::Single };
+    open_tree(None, path, kind).step(|| format!("bind mount source {}", path.to_string_lossy()))
+}
+
+/// /dev/null of the host, verified: a mask by anything else would show its content.
+fn null() -> Result<OwnedFd, Failure> {
+    let null = open_tree(None, c"/dev/null", Clone::No).step(|| "open /dev/null".into())?;
+    let status = fstat(&null).step(|| "stat /dev/null".into())?;
+    let is_device = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    if is_device && status.st_rdev == nix::sys::stat::makedev(1, 3) {
+        Ok(null)
+    } else {
+        Err(Failure::setup("/dev/null is not the null device".into(), &io::Error::from_raw_os_error(libc::ENODEV)))
+    }
+}
+
+/// New file systems that need nothing of the root: they are made while the ID maps are being written.
+pub type Made = Vec<Option<OwnedFd>>;
+
+/// Makes the new file systems of the plan, not attached anywhere yet.
+pub fn make(plan: &Plan) -> Result<Made, Failure> {
+    plan.mounts.iter().map(|mount| new_file_system(mount, None)).collect()
+}
+
+fn new_file_system(mount: &Mount, mode: Option<u32>) -> Result<Option<OwnedFd>, Failure> {
+    let Source::New { kind, name, instead } = &mount.source else { return Ok(None) };
+    let made = configure(kind, name, &mount.options, mode);
+    match (made, instead) {
+        // This file system belongs to a namespace that is the host's here: what the host has is bound instead.
+        (Err(error), Some(path)) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EBUSY)) => {
+            let copy = clone(path, true)?;
+            let attributes = Attributes { set: mount.options.attributes.set, ..Attributes::default() };
+            set_attributes(copy.as_fd(), true, attributes).step(|| describe(mount))?;
+            Ok(Some(copy))
+        }
+        (made, _) => made.step(|| describe(mount)).map(Some),
+    }
+}
+
+fn configure(kind: &CStr, name: &CStr, options: &Options, mode: Option<u32>) -> io::Result<OwnedFd> {
+    let context = Context::open(kind)?;
+    context.set(c"source", name)?;
+    if options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0 && kind != c"tmpfs" {
+        context.flag(c"ro")?;
+    }
+    for flag in &options.flags {
+        context.flag(&CString::new(*flag)?)?;
+    }
+    if let Some(mode) = mode {
+        context.set(c"mode", &CString::new(format!("{mode:o}"))?)?;
+    }
+    for (key, value) in &options.parameters {
+        let key = CString::new(key.as_str())?;
+        match value {
+            Some(value) => context.set(&key, &CString::new(value.as_str())?)?,
+            None => context.flag(&key)?,
+        }
+    }
+    context.create()?;
+    context.mount(options.attributes.set)
+}
+
+fn describe(mount: &Mount) -> String {
+    match &mount.source {
+        Source::Bind { path, .. } => format!("mount {} to {}", path.to_string_lossy(), mount.destination.to_string_lossy()),
+        Source::New { kind, .. } => format!("mount {} to {}", kind.to_string_lossy(), mount.destination.to_string_lossy()),
+    }
+}
+
+/// Attaches all mounts of the plan in `root`.
+pub fn attach(plan: &Plan, sources: &Sources, made: Made, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    for ((mount, source), made) in plan.mounts.iter().zip(&sources.mounts).zip(made) {
+        let Some(tree) = made.as_ref().or(source.as_ref()) else { continue };
+        attach_one(mount, tree.as_fd(), root)?;
+    }
+    Ok(())
+}
+
+fn attach_one(mount: &Mount, tree: BorrowedFd<'_>, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let is_bind = matches!(mount.source, Source::Bind { .. });
+    let missing = if is_bind && !is_directory(tree).step(|| describe(mount))? { Missing::File } else { Missing::Directory };
+    let target = if mount.is_new("proc") || mount.is_new("sysfs") {
+        // An image that puts a link here could move them, and with them what is masked.
+        match open_in_root_nofollow(root, &mount.destination, libc::O_PATH | libc::O_DIRECTORY, 0) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => open_or_create(root, &mount.destination, Missing::Directory),
+            opened => opened,
+        }
+    } else {
+        open_or_create(root, &mount.destination, missing)
+    }
+    .step(|| describe(mount))?;
+    if is_bind {
+        apply(tree, false, mount.options.attributes).step(|| describe(mount))?;
+    }
+    apply(tree, true, mount.options.recursive).step(|| describe(mount))?;
+    if let Some((propagation, recursive)) = mount.options.propagation {
+        set_attributes(tree, recursive, Attributes { propagation, ..Attributes::default() }).step(|| describe(mount))?;
+    }
+    if mount.options.copy_up {
+        super::copy_up::copy(target.as_fd(), tree).step(|| describe(mount))?;
+    }
+    move_mount(tree, target.as_fd()).step(|| describe(mount))
+}
+
+/// Changes attributes; those that the host has locked on the source (user_namespaces(7)) stay.
+fn apply(tree: BorrowedFd<'_>, recursive: bool, attributes: Attributes) -> io::Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    match set_attributes(tree, recursive, attributes) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) && attributes.clear != 0 => {
+            set_attributes(tree, recursive, Attributes { clear: 0, set: attributes.set & !libc::MOUNT_ATTR__ATIME, ..attributes })
+        }
+        result => result,
+    }
+}
+
+/// Device nodes and the links of /dev, runtime-spec "Default Devices" and "Dev symbolic links".
+pub fn devices(plan: &Plan, sources: &Sources, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    if plan.devices.is_empty() {
+        return Ok(());
+    }
+    for (device, source) in plan.devices.iter().zip(&sources.devices) {
+        let step = || format!("bind device {}", device.path.to_string_lossy());
+        let target = open_or_create(root, &device.path, Missing::File).step(step)?;
+        move_mount(source.as_fd(), target.as_fd()).step(step)?;
+    }
+    let dev = open_in_root(root, c"/dev", libc::O_PATH | libc::O_DIRECTORY, 0).step(|| "open /dev".into())?;
+    let links = [
+        (c"/proc/self/fd", c"fd"),
+        (c"/proc/self/fd/0", c"stdin"),
+        (c"/proc/self/fd/1", c"stdout"),
+        (c"/proc/self/fd/2", c"stderr"),
+        (c"/proc/kcore", c"core"),
+        (c"pts/ptmx", c"ptmx"),
+    ];
+    for (target, name) in links {
+        match nix::unistd::symlinkat(target, &dev, name) {
+            Ok(()) | Err(nix::Error::EEXIST) => {}
+            Err(errno) => return Err(errno).step(|| format!("link /dev/{}", name.to_string_lossy())),
+        }
+    }
+    Ok(())
+}
+
+/// Hides paths: files under /dev/null, directories under an empty read-only tmpfs that all share. What does not exist needs no mask.
+pub fn mask(plan: &Plan, sources: &Sources, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let Some(null) = &sources.null else { return Ok(()) };
+    let mut empty: Option<OwnedFd> = None;
+    for path in &plan.masked {
+        let step = || format!("mask {}", path.to_string_lossy());
+        let Some(target) = existing(root, path).step(step)? else { continue };
+        if !is_directory(target.as_fd()).step(step)? {
+            let cover = open_tree(Some(null.as_fd()), c"", Clone::Single).step(step)?;
+            move_mount(cover.as_fd(), target.as_fd()).step(step)?;
+            continue;
+        }
+        let cover = match &empty {
+            // Only an attached mount can be copied (before Linux 6.15): the first one is, by now.
+            Some(first) => open_tree(Some(first.as_fd()), c"", Clone::Single).step(step)?,
+            None => empty_directory().step(step)?,
+        };
+        move_mount(cover.as_fd(), target.as_fd()).step(step)?;
+        empty.get_or_insert(cover);
+    }
+    Ok(())
+}
+
+fn empty_directory() -> io::Result<OwnedFd> {
+    let context = Context::open(c"tmpfs")?;
+    context.set(c"source", c"tmpfs")?;
+    context.set(c"size", c"0k")?;
+    context.flag(c"ro")?;
+    context.create()?;
+    context.mount(libc::MOUNT_ATTR_RDONLY)
+}
+
+/// Makes paths read-only by a copy of what is mounted there. What does not exist is left out.
+pub fn write_protect(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    for path in &plan.readonly {
+        let step = || format!("make {} read-only", path.to_string_lossy());
+        let Some(target) = existing(root, path).step(step)? else { continue };
+        let copy = open_tree(Some(target.as_fd()), c"", Clone::Recursive).step(step)?;
+        let attributes = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        set_attributes(copy.as_fd(), true, attributes).step(step)?;
+        move_mount(copy.as_fd(), target.as_fd()).step(step)?;
+    }
+    Ok(())
+}
+
+/// `path` in the root, or `None` where nothing is or may be seen.
+fn existing(root: BorrowedFd<'_>, path: &CStr) -> io::Result<Option<OwnedFd>> {
+    match open_in_root(root, path, libc::O_PATH, 0) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}

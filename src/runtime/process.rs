@@ -1,0 +1,135 @@
+//! From set-up to the container's program: limits, user, capabilities, filter, working directory, exec.
+
+use std::ffi::{CStr, CString};
+use std::io;
+
+use nix::sys::stat::{Mode, umask};
+
+use crate::seccomp::Filter;
+use crate::sys::{cred, process as sys_process, seccomp};
+
+use super::capability::CapabilitySets;
+use super::channel::{Context, Failure, Kind};
+use super::plan::ProcessPlan;
+
+/// What a process gets beside its plan.
+pub struct Settings<'a> {
+    pub plan: &'a ProcessPlan,
+    pub keep_groups: bool,
+    pub seccomp: Option<&'a Filter>,
+}
+
+impl Settings<'_> {
+    /// Becomes what the plan says and executes its program; returns only with a failure.
+    pub fn execute(&self) -> Failure {
+        match self.become_user().and_then(|()| self.run()) {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        }
+    }
+
+    fn become_user(&self) -> Result<(), Failure> {
+        let plan = self.plan;
+        for (resource, soft, hard) in &plan.limits {
+            sys_process::set_limit(*resource, *soft, *hard).step(|| format!("set resource limit {resource} to {soft}:{hard}"))?;
+        }
+        umask(Mode::from_bits_truncate(plan.umask));
+        if !self.keep_groups {
+            match cred::set_groups(&plan.groups) {
+                // Denied in a single-ID map: user_namespaces(7).
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) && plan.groups.is_empty() => {}
+                result => result.step(|| "set the supplementary groups".into())?,
+            }
+        }
+        cred::set_group(plan.gid).step(|| format!("set group ID {}", plan.gid))?;
+        if let Some(sets) = &plan.capabilities {
+            cred::limit_bounding_set(sets.bounding).step(|| "limit the bounding set".into())?;
+        }
+        cred::keep_capabilities(true).step(|| "keep capabilities".into())?;
+        cred::set_user(plan.uid).step(|| format!("set user ID {}", plan.uid))
+    }
+
+    fn run(&self) -> Result<std::convert::Infallible, Failure> {
+        let plan = self.plan;
+        let sets =
+            plan.capabilities.unwrap_or(CapabilitySets { bounding: ALL, effective: ALL, permitted: ALL, ..CapabilitySets::default() });
+        let all = |extra: u64| cred::set_capabilities(sets.effective | extra, sets.permitted | extra, sets.inheritable);
+        // Loading a filter needs CAP_SYS_ADMIN where privileges may be gained, so that is kept until then; what is looked up before
+        // the filter is in place is looked up without it, as the program itself will.
+        let admin = 1 << cred::CAP_SYS_ADMIN;
+        let loads_privileged = self.seccomp.is_some() && !plan.no_new_privileges;
+        let retained = if loads_privileged { admin } else { 0 };
+        if plan.capabilities.is_some() {
+            cred::set_capabilities(sets.effective, sets.permitted | retained, sets.inheritable).step(|| "set capabilities".into())?;
+        }
+        enter(&plan.cwd)?;
+        let program = find(&plan.arguments, &plan.environment)?;
+        if plan.no_new_privileges {
+            sys_process::set_no_new_privileges().step(|| "set no_new_privs".into())?;
+        }
+        if let Some(filter) = self.seccomp {
+            if loads_privileged && plan.capabilities.is_some() {
+                all(admin).step(|| "set capabilities".into())?;
+            }
+            seccomp::load(&filter.program, filter.flags).step(|| "load the seccomp filter".into())?;
+        }
+        if plan.capabilities.is_some() {
+            all(0).step(|| "set capabilities".into())?;
+            cred::raise_ambient(sets.ambient).step(|| "raise ambient capabilities".into())?;
+        }
+        Err(execute(&program, &plan.arguments, &plan.environment))
+    }
+}
+
+const ALL: u64 = (1 << (cred::LAST_CAPABILITY + 1)) - 1;
+
+/// Changes to the working directory, and makes sure that it is in the container: with a descriptor of the host's left open, a path like
+/// /proc/self/fd/N would lead out (CVE-2024-21626).
+fn enter(cwd: &CStr) -> Result<(), Failure> {
+    nix::unistd::chdir(cwd).step(|| format!("chdir to {}", cwd.to_string_lossy()))?;
+    let here = nix::unistd::getcwd().step(|| "the working directory is outside the container".into())?;
+    if here.is_absolute() {
+        Ok(())
+    } else {
+        Err(Failure::setup("the working directory is outside the container".into(), &io::Error::from_raw_os_error(libc::ENOENT)))
+    }
+}
+
+/// The program's path: as given where it contains a slash, else the first executable file of that name in PATH of the new environment.
+fn find(arguments: &[CString], environment: &[CString]) -> Result<CString, Failure> {
+    let Some(name) = arguments.first() else {
+        return Err(Failure { kind: Kind::NotFound, errno: libc::ENOENT, step: "no command given".into() });
+    };
+    if name.to_bytes().contains(&b'/') {
+        return Ok(name.clone());
+    }
+    let path = environment.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
+    let path = path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    for directory in path.split(|byte| *byte == b':') {
+        let directory = if directory.is_empty() { b"." } else { directory };
+        let Ok(candidate) = CString::new([directory, b"/", name.to_bytes()].concat()) else { continue };
+        if is_executable(&candidate) {
+            return Ok(candidate);
+        }
+    }
+    Err(Failure {
+        kind: Kind::NotFound,
+        errno: libc::ENOENT,
+        step: format!("executable file `{}` not found in $PATH", name.to_string_lossy()),
+    })
+}
+
+fn is_executable(path: &CStr) -> bool {
+    use nix::sys::stat::{SFlag, stat};
+    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
+        && stat(path).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
+}
+
+fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> Failure {
+    let error = sys_process::Exec::new(program, arguments, environment).execute();
+    let kind = match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::ENAMETOOLONG) => Kind::NotFound,
+        _ => Kind::NotExecutable,
+    };
+    Failure { kind, errno: error.raw_os_error().unwrap_or(libc::EIO), step: format!("exec `{}`", program.to_string_lossy()) }
+}
