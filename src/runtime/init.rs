@@ -12,7 +12,7 @@ use crate::sys::resolve::open_in_root_nofollow;
 
 use super::Launch;
 use super::channel::{Channel, Context, Failure};
-use super::mounts::{self, Sources};
+use super::mounts::{self, Made, Sources};
 use super::plan::Plan;
 use super::process::Settings;
 use super::rootfs::Opened;
@@ -35,18 +35,18 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     // With the caller's own rights: the container's root may be somebody else, who cannot reach these.
     let rootfs = Opened::new(&launch.rootfs)?;
     let sources = Sources::new(plan)?;
-    let (root, made) = if caller_is_root {
-        // No other ID than the caller's is needed for these, so newuidmap and newgidmap run beside them.
-        let prepared = (rootfs.mount()?, mounts::make(plan)?);
-        become_root(launch, plan, channel)?;
-        prepared
-    } else {
-        become_root(launch, plan, channel)?;
-        (rootfs.mount()?, mounts::make(plan)?)
-    };
+    let mut made = Made::default();
+    if caller_is_root {
+        // No other ID than the caller's is needed for most, so newuidmap and newgidmap run beside them. Not so the overlay: its work
+        // directory has mode 0, and CAP_DAC_OVERRIDE is for files of mapped owners only.
+        made.make(plan, |mount| !mount.names_ids())?;
+    }
+    become_root(launch, plan, channel)?;
+    made.make(plan, |_| true)?;
+    let root = rootfs.mount()?;
     let root = root.as_fd();
     oom_score(plan)?;
-    mounts::attach(plan, &sources, made, root)?;
+    mounts::attach(plan, &sources, &made, root)?;
     mounts::devices(plan, &sources, root)?;
     nix::unistd::setsid().step(|| "start a session".into())?;
     let terminal = plan.process.terminal.map(|size| terminal(root, size)).transpose()?;

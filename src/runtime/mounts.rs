@@ -55,17 +55,26 @@ fn null() -> Result<OwnedFd, Failure> {
     }
 }
 
-/// New file systems that need nothing of the root: they are made while the ID maps are being written.
-pub type Made = Vec<Option<OwnedFd>>;
+/// The new file systems of a plan, one for each mount, not attached anywhere yet.
+#[derive(Default)]
+pub struct Made(Vec<Option<OwnedFd>>);
 
-/// Makes the new file systems of the plan, not attached anywhere yet.
-pub fn make(plan: &Plan) -> Result<Made, Failure> {
-    plan.mounts.iter().map(|mount| new_file_system(mount, None)).collect()
+impl Made {
+    /// Makes those that are `wanted` and not made yet.
+    pub fn make(&mut self, plan: &Plan, wanted: impl Fn(&Mount) -> bool) -> Result<(), Failure> {
+        self.0.resize_with(plan.mounts.len(), || None);
+        for (made, mount) in self.0.iter_mut().zip(&plan.mounts) {
+            if made.is_none() && wanted(mount) {
+                *made = new_file_system(mount)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn new_file_system(mount: &Mount, mode: Option<u32>) -> Result<Option<OwnedFd>, Failure> {
+fn new_file_system(mount: &Mount) -> Result<Option<OwnedFd>, Failure> {
     let Source::New { kind, name, instead } = &mount.source else { return Ok(None) };
-    let made = configure(kind, name, &mount.options, mode);
+    let made = configure(kind, name, &mount.options);
     match (made, instead) {
         // This file system belongs to a namespace that is the host's here: what the host has is bound instead.
         (Err(error), Some(path)) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EBUSY)) => {
@@ -78,7 +87,7 @@ fn new_file_system(mount: &Mount, mode: Option<u32>) -> Result<Option<OwnedFd>, 
     }
 }
 
-fn configure(kind: &CStr, name: &CStr, options: &Options, mode: Option<u32>) -> io::Result<OwnedFd> {
+fn configure(kind: &CStr, name: &CStr, options: &Options) -> io::Result<OwnedFd> {
     let context = Context::open(kind)?;
     context.set(c"source", name)?;
     if options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0 && kind != c"tmpfs" {
@@ -86,9 +95,6 @@ fn configure(kind: &CStr, name: &CStr, options: &Options, mode: Option<u32>) -> 
     }
     for flag in &options.flags {
         context.flag(&CString::new(*flag)?)?;
-    }
-    if let Some(mode) = mode {
-        context.set(c"mode", &CString::new(format!("{mode:o}"))?)?;
     }
     for (key, value) in &options.parameters {
         let key = CString::new(key.as_str())?;
@@ -109,8 +115,8 @@ fn describe(mount: &Mount) -> String {
 }
 
 /// Attaches all mounts of the plan in `root`.
-pub fn attach(plan: &Plan, sources: &Sources, made: Made, root: BorrowedFd<'_>) -> Result<(), Failure> {
-    for ((mount, source), made) in plan.mounts.iter().zip(&sources.mounts).zip(made) {
+pub fn attach(plan: &Plan, sources: &Sources, made: &Made, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    for ((mount, source), made) in plan.mounts.iter().zip(&sources.mounts).zip(&made.0) {
         let Some(tree) = made.as_ref().or(source.as_ref()) else { continue };
         attach_one(mount, tree.as_fd(), root)?;
     }

@@ -177,6 +177,11 @@ impl Mount {
         Ok(Self { destination, source, options })
     }
 
+    /// Its parameters name users or groups, which only mean something once the ID maps are written.
+    pub fn names_ids(&self) -> bool {
+        self.options.parameters.iter().any(|(name, _)| matches!(name.as_str(), "uid" | "gid" | "user_id" | "group_id"))
+    }
+
     /// A new file system of this type.
     pub fn is_new(&self, wanted: &str) -> bool {
         matches!(&self.source, Source::New { kind, .. } if kind.as_bytes() == wanted.as_bytes())
