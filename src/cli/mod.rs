@@ -5,8 +5,11 @@
 mod container_flags;
 mod error;
 mod globals;
+mod human;
 mod man;
 mod roles;
+mod table;
+mod template;
 mod verbs;
 
 pub use error::CliError;
