@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::engine;
+
 /// A failed command: what to print and the status to end with.
 #[derive(Debug)]
 pub struct CliError {

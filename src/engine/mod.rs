@@ -3,6 +3,9 @@
 pub mod container;
 mod error;
 pub mod events;
+pub mod filter;
+mod pattern;
+pub mod when;
 
 use std::path::PathBuf;
 
