@@ -39,6 +39,8 @@ pub const DULSE: &str = env!("CARGO_BIN_EXE_dulse");
 pub struct TestEnv {
     root: PathBuf,
     variables: Vec<(String, String)>,
+    /// Whether another engine than dulse uses it: then there is nothing to reset and to check.
+    foreign: bool,
 }
 
 impl TestEnv {
@@ -64,10 +66,17 @@ impl TestEnv {
             ("LANG", "C.UTF-8".to_owned()),
             ("TERM", "xterm".to_owned()),
         ];
-        let env = Self { root, variables: variables.map(|(name, value)| (name.to_owned(), value)).into() };
+        let env = Self { root, variables: variables.map(|(name, value)| (name.to_owned(), value)).into(), foreign: false };
         env.configure("registries.conf", "unqualified-search-registries = []\n[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n");
         env.configure("policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
         env.configure("containers.conf", "[engine]\nevents_logger = \"file\"\n[containers]\nlog_driver = \"k8s-file\"\n");
+        env
+    }
+
+    /// The same for another engine, which leaves things behind.
+    pub fn foreign() -> Self {
+        let mut env = Self::new();
+        env.foreign = true;
         env
     }
 
@@ -164,6 +173,11 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 impl Drop for TestEnv {
     fn drop(&mut self) {
+        if self.foreign {
+            leaks::end_processes(&self.root);
+            leaks::remove_by_force(&self.root);
+            return;
+        }
         let mut problems = Vec::new();
         let reset = self.dulse("system reset --force").timeout(Duration::from_secs(60)).run();
         // While the verb does not exist yet.
