@@ -3,11 +3,14 @@
 pub mod clock;
 pub mod clone;
 pub mod cred;
+pub mod fork;
 pub mod host;
 pub mod lock;
 pub mod loopback;
 pub mod message;
 pub mod mount;
+pub mod packet;
+pub mod path;
 pub mod poll;
 pub mod process;
 pub mod pty;
@@ -19,6 +22,7 @@ pub mod spawn;
 pub mod stream;
 pub mod supervisor;
 pub mod tty;
+pub mod xattr;
 
 use std::io;
 
