@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+use crate::storage::layer;
+
 /// Runs the role that argv[0] names; `None` for a user's command.
 pub fn dispatch() -> Option<ExitCode> {
-    None
+    let name = std::env::args_os().next()?;
+    match name.to_str()? {
+        layer::UNPACK_ROLE => Some(layer::unpack_main()),
+        _ => None,
+    }
 }

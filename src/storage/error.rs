@@ -67,6 +67,9 @@ pub enum Error {
     #[error("layer {layer}: {reason}")]
     Layer { layer: String, reason: String },
 
+    #[error("layer {layer}: the file system is full: {reason}")]
+    LayerFull { layer: String, reason: String },
+
     #[error("layer {layer}: {reason}")]
     LayerId { layer: String, reason: String, hint: String },
 

@@ -1,15 +1,17 @@
 //! Images: records by image ID, and names that point to them.
 
-use std::collections::HashMap;
-use std::fs::{self, DirBuilder};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Root, Store, containers, json, names_in};
+use super::sweep::Temporary;
+use super::{Error, Root, Store, containers, json, layer, names_in};
 use crate::oci::{Digest, Reference};
+use crate::sys;
 
 /// What the store knows of an image. The ID is the hexadecimal digest of its configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,14 +25,14 @@ pub struct ImageRecord {
     pub media_type: String,
     /// RFC 3339, from the configuration.
     pub created: String,
-    /// Sum of the layers' file bodies.
+    /// Sum of the layers' uncompressed archives, as podman counts.
     pub size: u64,
     /// Diff IDs, lowest first.
     pub layers: Vec<String>,
     pub os: String,
     pub architecture: String,
     pub variant: String,
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Mode bits of the root directory in a container.
     pub root_mode: u32,
     /// Names (`registry/repository:tag` or `…@digest`) that point to it, the newest first. Not part of the record on disk.
@@ -79,10 +81,78 @@ fn repository(name: &str) -> &str {
     }
 }
 
-/// Syncs the layers to disk and puts the record in place. An image that is there already gains the new digests and manifest.
+/// Syncs the layers to disk and puts the record in place. An image that is there already gains the new digests and manifest. The
+/// [`super::layer::Unpacker`] that brought the layers is to be kept until this returns.
 pub fn put(store: &Store, new: &NewImage) -> Result<ImageRecord, Error> {
-    let _ = (store, new, DirBuilder::new().mode(0o711));
-    Err(Error::Worker(": not built yet".into()))
+    let id = Digest::sha256(new.config).hex().to_owned();
+    let _lock = store.lock_images()?;
+    let mut image = describe(store, &id, new)?;
+    if let Some(known) = record(store, &id)? {
+        image.digests.extend(known.digests);
+    }
+    let mut seen = HashSet::new();
+    image.digests.retain(|digest| seen.insert(digest.clone()));
+    let tmp = store.data.join("tmp");
+    let place = Temporary::new(&store.data, "image").map_err(Error::io("create a directory in", &tmp))?;
+    for (name, bytes) in [("config", new.config), ("manifest", new.manifest)] {
+        let path = place.path.join(name);
+        fs::write(&path, bytes).map_err(Error::io("write", &path))?;
+    }
+    json::write_new(&place.path.join("image.json"), &image)?;
+    layer::sync(store, new.layers)?;
+    let path = directory(store, &id);
+    if sys::path::exchange(&place.path, &path).is_err() {
+        fs::rename(&place.path, &path).map_err(Error::io("create", &path))?;
+    }
+    Ok(image)
+}
+
+/// The record of an image, from its configuration and its layers.
+fn describe(store: &Store, id: &str, new: &NewImage) -> Result<ImageRecord, Error> {
+    let damaged = |reason: String| Error::Damaged { path: PathBuf::from(format!("image configuration sha256:{id}")), reason };
+    let config: Configuration = serde_json::from_slice(new.config).map_err(|error| damaged(error.to_string()))?;
+    let mut image = ImageRecord {
+        id: id.to_owned(),
+        digest: Digest::sha256(new.manifest).to_string(),
+        media_type: new.media_type.to_owned(),
+        created: config.created.unwrap_or_default(),
+        layers: new.layers.iter().map(ToString::to_string).collect(),
+        os: config.os,
+        architecture: config.architecture,
+        variant: config.variant,
+        labels: config.config.and_then(|config| config.labels).unwrap_or_default(),
+        root_mode: DEFAULT_ROOT_MODE,
+        ..ImageRecord::default()
+    };
+    image.digests = std::iter::once(image.digest.clone()).chain(new.digests.iter().map(ToString::to_string)).collect();
+    for diff_id in new.layers {
+        let layer = layer::get(store, diff_id).ok_or_else(|| Error::NoLayer(diff_id.to_string()))?;
+        image.size += layer.tar_size;
+        image.root_mode = layer.root_mode.unwrap_or(image.root_mode);
+    }
+    Ok(image)
+}
+
+/// Mode bits of `/` where no layer says any.
+const DEFAULT_ROOT_MODE: u32 = 0o755;
+
+/// What a record needs of an image configuration.
+#[derive(Deserialize)]
+struct Configuration {
+    created: Option<String>,
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    variant: String,
+    config: Option<RunConfiguration>,
+}
+
+#[derive(Deserialize)]
+struct RunConfiguration {
+    #[serde(rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// The image with this full ID.
@@ -212,8 +282,12 @@ fn directory(store: &Store, id: &str) -> PathBuf {
     store.data.join("images").join(id)
 }
 
+/// A damaged record is no image, so that pulling it again mends it.
 fn record(store: &Store, id: &str) -> Result<Option<ImageRecord>, Error> {
-    json::read(&directory(store, id).join("image.json"))
+    match json::read(&directory(store, id).join("image.json")) {
+        Err(Error::Damaged { .. }) => Ok(None),
+        other => other,
+    }
 }
 
 /// The file name of a name: the distribution grammar has no '+' in repositories and tags.

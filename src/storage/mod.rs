@@ -23,6 +23,7 @@ mod error;
 pub mod image;
 mod json;
 pub mod layer;
+mod sweep;
 pub mod volumes;
 
 use std::fs::{self, DirBuilder};

@@ -22,17 +22,27 @@ pub enum Mode {
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is created where missing; waits for others. The file stays: a lock file that is removed while
-    /// another process waits on it would be two locks.
+    /// Locks the file at `path`, which is created where missing; waits for others.
     pub fn file(path: &Path, mode: Mode) -> io::Result<Self> {
-        let file = open(path)?;
-        apply(&file, mode)?;
-        Ok(Self(file))
+        loop {
+            let file = open(path)?;
+            apply(&file, mode)?;
+            // Its last holder may have removed it meanwhile, and a third process made another.
+            if is_at(&file, path) {
+                return Ok(Self(file));
+            }
+        }
+    }
+
+    /// Removes the file that was locked by [`Lock::file`], which must be held exclusively.
+    pub fn remove(self, path: &Path) {
+        // A file that stays behind is harmless.
+        let _ = std::fs::remove_file(path);
     }
 
     /// As [`Lock::file`], but gives `None` at once where another holds it.
     pub fn try_file(path: &Path, mode: Mode) -> io::Result<Option<Self>> {
-        try_apply(open(path)?, mode)
+        Ok(try_apply(open(path)?, mode)?.filter(|lock| is_at(&lock.0, path)))
     }
 
     /// Locks an open file or directory; waits for others.
@@ -56,6 +66,10 @@ impl AsFd for Lock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    path.metadata().is_ok_and(|there| file.metadata().is_ok_and(|here| (here.dev(), here.ino()) == (there.dev(), there.ino())))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -123,8 +137,7 @@ impl Beacon {
 
     /// Whether the file that this lock is on is still the one at `path`.
     pub fn is_at(&self, path: &Path) -> bool {
-        let same = || -> io::Result<bool> { Ok(self.0.metadata()?.ino() == path.metadata()?.ino()) };
-        same().unwrap_or(false)
+        is_at(&self.0, path)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Paths of foreign making (tar entries, whatever a container has put in its files), resolved without ever leaving a directory.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -29,6 +29,55 @@ pub fn open_in_root_at(root: impl AsFd, path: &[u8], flags: OFlag) -> io::Result
 /// Opens the directory `path` below `root` for use as the parent of others.
 pub fn open_directory_at(root: impl AsFd, path: &[u8]) -> io::Result<File> {
     open_in_root_at(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+/// As [`open_directory_at`], and gives the path without the symbolic links that were followed.
+pub fn open_canonical_directory_at(root: impl AsFd, path: &[u8]) -> io::Result<(File, Vec<u8>)> {
+    let root = root.as_fd();
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let name = if path.is_empty() { b"." } else { path };
+    match nix::fcntl::openat2(root, OsStr::from_bytes(name), how) {
+        Ok(file) => Ok((file.into(), path.to_vec())),
+        Err(Errno::ELOOP) => {
+            let canonical = canonical_at(root, path)?;
+            Ok((open_directory_at(root, &canonical)?, canonical))
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// `path` with every symbolic link in it followed, as if `root` were `/`. Meant for directories that nobody else changes.
+fn canonical_at(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Vec<u8>> {
+    let components = |path: &[u8]| -> Vec<Vec<u8>> { path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect() };
+    let mut ahead = components(path);
+    let mut done: Vec<Vec<u8>> = Vec::new();
+    let mut links = 0;
+    while let Some(component) = ahead.pop() {
+        match component.as_slice() {
+            b"" | b"." => {}
+            b".." => drop(done.pop()),
+            name => {
+                let parent = open_directory_at(root, &done.join(&b'/'))?;
+                match readlink_at(&parent, name) {
+                    Err(error) if error.raw_os_error() == Some(libc::EINVAL) => done.push(component),
+                    Err(error) => return Err(error),
+                    Ok(target) => {
+                        links += 1;
+                        // The kernel's own limit.
+                        if links > 40 {
+                            return Err(Errno::ELOOP.into());
+                        }
+                        if target.starts_with(b"/") {
+                            done.clear();
+                        }
+                        ahead.extend(components(&target));
+                    }
+                }
+            }
+        }
+    }
+    Ok(done.join(&b'/'))
 }
 
 /// Creates the file `name` (one component, which must not exist) in a directory.
@@ -73,6 +122,12 @@ pub fn unlink_at(parent: impl AsFd, name: &[u8], directory: bool) -> io::Result<
 /// Renames `name` in one directory to `new` in another.
 pub fn rename_at(parent: impl AsFd, name: &[u8], new_parent: impl AsFd, new: &[u8]) -> io::Result<()> {
     Ok(nix::fcntl::renameat(parent, OsStr::from_bytes(name), new_parent, OsStr::from_bytes(new))?)
+}
+
+/// Swaps two paths in one step; both must exist.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    Ok(renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)?)
 }
 
 /// Makes a hard link to `name`, to a symbolic link itself.
@@ -144,9 +199,6 @@ pub fn enter_root(directory: &OwnedFd) -> io::Result<()> {
 pub fn is_path(bytes: &[u8]) -> bool {
     !bytes.contains(&0)
 }
-
-/// An empty C string, for calls with `AT_EMPTY_PATH`.
-pub const EMPTY: &CStr = c"";
 
 #[cfg(test)]
 mod tests {

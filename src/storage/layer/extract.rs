@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::rc::Rc;
 
 use nix::sys::stat::SFlag;
 
@@ -63,7 +64,8 @@ pub fn extract<R: Read>(
     map: &IdMap,
     aside: &dyn Fn() -> io::Result<File>,
 ) -> Result<Summary, ExtractError> {
-    let mut extractor = Extractor { diff, map, single: map.is_single(), aside, parents: VecDeque::new(), times: Vec::new(), summary: Summary::default() };
+    let mut extractor =
+        Extractor { diff, map, single: map.is_single(), aside, parents: VecDeque::new(), times: Vec::new(), summary: Summary::default() };
     while let Some(entry) = next_entry(stream, record)? {
         extractor.summary.entries += 1;
         extractor.entry(&entry, stream, record)?;
@@ -86,18 +88,38 @@ struct Extractor<'a> {
 }
 
 struct Parent {
+    /// As entries call it.
     path: Vec<u8>,
-    directory: std::rc::Rc<File>,
+    directory: Rc<Directory>,
+}
+
+/// An open directory of the layer.
+struct Directory {
+    file: File,
+    /// Without symbolic links in it: what the record calls files by, because a later entry may replace a link.
+    path: Vec<u8>,
     /// New files inherit the directory's group, which is not wanted.
     set_group_id: bool,
 }
 
-/// Where an entry goes: the open directory, the name in it, the clean path.
+/// Where an entry goes.
 struct Place<'a> {
-    parent: std::rc::Rc<File>,
-    set_group_id: bool,
+    parent: Rc<Directory>,
     name: &'a [u8],
-    path: &'a [u8],
+    path: Vec<u8>,
+}
+
+impl<'a> Place<'a> {
+    fn new(parent: Rc<Directory>, name: &'a [u8]) -> Self {
+        let path = if parent.path.is_empty() { name.to_vec() } else { [&parent.path, &b"/"[..], name].concat() };
+        Self { parent, name, path }
+    }
+}
+
+impl std::os::fd::AsFd for Directory {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Extractor<'_> {
@@ -114,19 +136,18 @@ impl Extractor<'_> {
             return result;
         }
         let (uid, gid) = self.owner(entry, &path)?;
-        let (parent, set_group_id) = self.parent(parent_path)?;
-        let place = Place { parent, set_group_id, name, path: &path };
+        let place = Place::new(self.parent(parent_path)?, name);
         match entry.kind {
             Kind::File => self.file(entry, &place, uid, gid, stream, record),
             Kind::Directory => self.directory(entry, &place, uid, gid),
             Kind::Symlink => {
-                self.make(&place, "create the symbolic link", |place| at::symlink_at(&entry.link, &place.parent, place.name))?;
+                self.make(&place, "create the symbolic link", |place| at::symlink_at(&entry.link, &*place.parent, place.name))?;
                 self.finish_node(entry, &place, uid, gid)
             }
             Kind::HardLink => self.hard_link(entry, &place),
             Kind::Fifo => {
                 let mode = entry.mode & 0o777;
-                self.make(&place, "create the FIFO", |place| at::mknod_at(&place.parent, place.name, SFlag::S_IFIFO, mode, 0))?;
+                self.make(&place, "create the FIFO", |place| at::mknod_at(&*place.parent, place.name, SFlag::S_IFIFO, mode, 0))?;
                 self.finish_node(entry, &place, uid, gid)
             }
             // A user cannot make device nodes, and a container of his could not open them: podman leaves them out, too.
@@ -173,9 +194,9 @@ impl Extractor<'_> {
         stream: &mut Stream<R>,
         record: &mut Recorder,
     ) -> Result<(), ExtractError> {
-        let failed = |action| io_error(action, place.path);
+        let failed = |action| io_error(action, &place.path);
         let special = entry.mode & 0o6000 != 0;
-        let mut file = self.make(place, "create", |place| at::create_at(&place.parent, place.name, entry.mode & 0o1777))?;
+        let mut file = self.make(place, "create", |place| at::create_at(&*place.parent, place.name, entry.mode & 0o1777))?;
         let mut source = |length, to: &mut dyn FnMut(&[u8]) -> io::Result<()>| -> Result<(), ExtractError> {
             let mut written = Ok(());
             let read = stream.pass(length, |bytes| {
@@ -188,7 +209,7 @@ impl Extractor<'_> {
         match &entry.pieces {
             None if entry.stored > 0 => {
                 source(entry.stored, &mut |bytes| file.write_all(bytes))?;
-                record.body(self.summary.entries, place.path, 0, entry.stored).map_err(ArchiveError::Io)?;
+                record.body(self.summary.entries, &place.path, 0, entry.stored).map_err(ArchiveError::Io)?;
             }
             None => {}
             Some(pieces) => {
@@ -199,13 +220,13 @@ impl Extractor<'_> {
                         position += bytes.len() as u64;
                         Ok(())
                     })?;
-                    record.body(self.summary.entries, place.path, *offset, *length).map_err(ArchiveError::Io)?;
+                    record.body(self.summary.entries, &place.path, *offset, *length).map_err(ArchiveError::Io)?;
                 }
                 file.set_len(entry.size).map_err(failed("enlarge"))?;
             }
         }
         self.summary.size += entry.stored;
-        let foreign = uid != 0 || gid != 0 || place.set_group_id;
+        let foreign = uid != 0 || gid != 0 || place.parent.set_group_id;
         if foreign {
             std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).map_err(failed("change the owner of"))?;
         }
@@ -213,21 +234,21 @@ impl Extractor<'_> {
         if special {
             file.set_permissions(Permissions::from_mode(entry.mode)).map_err(failed("change the mode of"))?;
         }
-        self.set_xattrs(entry, &file, place.path)?;
+        self.set_xattrs(entry, &file, &place.path)?;
         at::set_time(&file, entry.time).map_err(failed("set the time of"))
     }
 
     fn directory(&mut self, entry: &Entry, place: &Place, uid: u32, gid: u32) -> Result<(), ExtractError> {
-        let failed = |action| io_error(action, place.path);
-        let made = match at::mkdir_at(&place.parent, place.name, entry.mode & 0o1777) {
+        let failed = |action| io_error(action, &place.path);
+        let made = match at::mkdir_at(&*place.parent, place.name, entry.mode & 0o1777) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let stat = at::stat_at(&place.parent, place.name).map_err(failed("examine"))?;
+                let stat = at::stat_at(&*place.parent, place.name).map_err(failed("examine"))?;
                 if is_kind(&stat, SFlag::S_IFDIR) {
                     false
                 } else {
                     let was_whiteout = self.clear(place)?;
-                    at::mkdir_at(&place.parent, place.name, entry.mode & 0o1777).map_err(failed("create"))?;
+                    at::mkdir_at(&*place.parent, place.name, entry.mode & 0o1777).map_err(failed("create"))?;
                     if was_whiteout {
                         self.make_opaque(place)?;
                     }
@@ -236,18 +257,18 @@ impl Extractor<'_> {
             }
             Err(error) => return Err(failed("create")(error)),
         };
-        if !made || uid != 0 || gid != 0 || place.set_group_id {
-            at::chown_at(&place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
+        if !made || uid != 0 || gid != 0 || place.parent.set_group_id {
+            at::chown_at(&*place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
         }
-        if !made || place.set_group_id || entry.mode & 0o6000 != 0 {
-            at::chmod_at(&place.parent, place.name, entry.mode).map_err(failed("change the mode of"))?;
-            self.forget(place.path);
+        if !made || place.parent.set_group_id || entry.mode & 0o6000 != 0 {
+            at::chmod_at(&*place.parent, place.name, entry.mode).map_err(failed("change the mode of"))?;
+            self.forget(&place.path);
         }
         if !entry.xattrs.is_empty() {
-            let directory = at::open_directory_at(&place.parent, place.name).map_err(failed("open"))?;
-            self.set_xattrs(entry, &directory, place.path)?;
+            let directory = at::open_directory_at(&*place.parent, place.name).map_err(failed("open"))?;
+            self.set_xattrs(entry, &directory, &place.path)?;
         }
-        self.times.push((place.path.to_vec(), entry.time));
+        self.times.push((place.path.clone(), entry.time));
         Ok(())
     }
 
@@ -256,42 +277,42 @@ impl Extractor<'_> {
         let missing = |path: &[u8]| refused(path, "is a hard link to a file that the layer does not have");
         let (target_parent, target_name) = split(&target);
         if target_name.is_empty() {
-            return Err(missing(place.path));
+            return Err(missing(&place.path));
         }
         let target_parent = match self.open_parent(target_parent) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(place.path)),
-            other => other.map_err(io_error("open the directory of", &target))?.0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(&place.path)),
+            other => other.map_err(io_error("open the directory of", &target))?,
         };
-        let stat = match at::stat_at(&target_parent, target_name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(place.path)),
+        let stat = match at::stat_at(&*target_parent, target_name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(&place.path)),
             other => other.map_err(io_error("examine", &target))?,
         };
         if is_kind(&stat, SFlag::S_IFDIR) || is_whiteout(&stat) {
-            return Err(missing(place.path));
+            return Err(missing(&place.path));
         }
         // A link to itself must not remove itself first.
-        if at::stat_at(&place.parent, place.name).is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
+        if at::stat_at(&*place.parent, place.name).is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
             return Ok(());
         }
-        self.make(place, "link", |place| at::link_at(&target_parent, target_name, &place.parent, place.name))
+        self.make(place, "link", |place| at::link_at(&*target_parent, target_name, &*place.parent, place.name))
     }
 
     /// Owner, mode and time of what cannot be opened.
     fn finish_node(&mut self, entry: &Entry, place: &Place, uid: u32, gid: u32) -> Result<(), ExtractError> {
-        let failed = |action| io_error(action, place.path);
-        if uid != 0 || gid != 0 || place.set_group_id {
-            at::chown_at(&place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
+        let failed = |action| io_error(action, &place.path);
+        if uid != 0 || gid != 0 || place.parent.set_group_id {
+            at::chown_at(&*place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
         }
         if entry.kind == Kind::Fifo && entry.mode & 0o7000 != 0 {
-            at::chmod_at(&place.parent, place.name, entry.mode).map_err(failed("change the mode of"))?;
+            at::chmod_at(&*place.parent, place.name, entry.mode).map_err(failed("change the mode of"))?;
         }
-        at::set_time_at(&place.parent, place.name, entry.time).map_err(failed("set the time of"))
+        at::set_time_at(&*place.parent, place.name, entry.time).map_err(failed("set the time of"))
     }
 
     fn whiteout(&mut self, path: &[u8], parent_path: &[u8], name: &[u8]) -> Result<(), ExtractError> {
         if name == b".wh..wh..opq" {
-            let (parent, _) = self.parent(parent_path)?;
-            return xattr::set(&*parent, OPAQUE, b"y").map_err(io_error("mark as opaque", parent_path));
+            let parent = self.parent(parent_path)?;
+            return xattr::set(&parent.file, OPAQUE, b"y").map_err(io_error("mark as opaque", parent_path));
         }
         // Marks of aufs that mean nothing outside of it.
         if name.starts_with(b".wh..wh.") {
@@ -301,14 +322,12 @@ impl Extractor<'_> {
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(refused(path, "hides no file"));
         }
-        let (parent, set_group_id) = self.parent(parent_path)?;
-        let hidden_path = if parent_path.is_empty() { hidden.to_vec() } else { [parent_path, b"/", hidden].concat() };
-        let place = Place { parent, set_group_id, name: hidden, path: &hidden_path };
-        match at::mknod_at(&place.parent, hidden, SFlag::S_IFCHR, 0, 0) {
+        let place = Place::new(self.parent(parent_path)?, hidden);
+        match at::mknod_at(&*place.parent, hidden, SFlag::S_IFCHR, 0, 0) {
             Ok(()) => Ok(()),
             // A whiteout hides what lower layers have, never what this layer has: of a directory, its lower contents.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let stat = at::stat_at(&place.parent, hidden).map_err(io_error("examine", path))?;
+                let stat = at::stat_at(&*place.parent, hidden).map_err(io_error("examine", path))?;
                 if is_kind(&stat, SFlag::S_IFDIR) { self.make_opaque(&place) } else { Ok(()) }
             }
             Err(error) => Err(io_error("create the whiteout", path)(error)),
@@ -316,8 +335,8 @@ impl Extractor<'_> {
     }
 
     fn make_opaque(&mut self, place: &Place) -> Result<(), ExtractError> {
-        let directory = at::open_directory_at(&place.parent, place.name).map_err(io_error("open", place.path))?;
-        xattr::set(&directory, OPAQUE, b"y").map_err(io_error("mark as opaque", place.path))
+        let directory = at::open_directory_at(&*place.parent, place.name).map_err(io_error("open", &place.path))?;
+        xattr::set(&directory, OPAQUE, b"y").map_err(io_error("mark as opaque", &place.path))
     }
 
     /// Makes something at a place, after putting aside what is there.
@@ -325,34 +344,34 @@ impl Extractor<'_> {
         match make(place) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.clear(place)?;
-                make(place).map_err(io_error(action, place.path))
+                make(place).map_err(io_error(action, &place.path))
             }
-            other => other.map_err(io_error(action, place.path)),
+            other => other.map_err(io_error(action, &place.path)),
         }
     }
 
     /// Takes away what an entry replaces; file bodies are kept for the record. Tells whether it was a whiteout.
     fn clear(&mut self, place: &Place) -> Result<bool, ExtractError> {
-        let failed = |action| io_error(action, place.path);
-        let stat = match at::stat_at(&place.parent, place.name) {
+        let failed = |action| io_error(action, &place.path);
+        let stat = match at::stat_at(&*place.parent, place.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(failed("examine"))?,
         };
         self.parents.clear();
         let directory = is_kind(&stat, SFlag::S_IFDIR);
         if directory {
-            match at::unlink_at(&place.parent, place.name, true) {
+            match at::unlink_at(&*place.parent, place.name, true) {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
                 other => return other.map(|()| false).map_err(failed("replace")),
             }
         } else if !is_kind(&stat, SFlag::S_IFREG) {
-            at::unlink_at(&place.parent, place.name, false).map_err(failed("replace"))?;
+            at::unlink_at(&*place.parent, place.name, false).map_err(failed("replace"))?;
             return Ok(is_whiteout(&stat));
         }
         let aside = (self.aside)().map_err(failed("put aside"))?;
         let name = self.summary.replaced.len().to_string();
-        at::rename_at(&place.parent, place.name, &aside, name.as_bytes()).map_err(failed("put aside"))?;
-        self.summary.replaced.push(Replaced { at: self.summary.entries, path: place.path.to_vec() });
+        at::rename_at(&*place.parent, place.name, &aside, name.as_bytes()).map_err(failed("put aside"))?;
+        self.summary.replaced.push(Replaced { at: self.summary.entries, path: place.path.clone() });
         Ok(false)
     }
 
@@ -373,21 +392,20 @@ impl Extractor<'_> {
     }
 
     /// The open directory at `path`, made with all above it where missing.
-    fn parent(&mut self, path: &[u8]) -> Result<(std::rc::Rc<File>, bool), ExtractError> {
+    fn parent(&mut self, path: &[u8]) -> Result<Rc<Directory>, ExtractError> {
         match self.open_parent(path) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) && !path.is_empty() => {
                 let (above, name) = split(path);
-                let (parent, set_group_id) = self.parent(above)?;
-                let place = Place { parent, set_group_id, name, path };
-                let whiteout = at::stat_at(&place.parent, name).is_ok_and(|stat| is_whiteout(&stat)) && self.clear(&place)?;
-                match at::mkdir_at(&place.parent, name, 0o755) {
+                let place = Place::new(self.parent(above)?, name);
+                let whiteout = at::stat_at(&*place.parent, name).is_ok_and(|stat| is_whiteout(&stat)) && self.clear(&place)?;
+                match at::mkdir_at(&*place.parent, name, 0o755) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                         return Err(refused(path, "is used as a directory, but is none"));
                     }
                     other => other.map_err(io_error("create", path))?,
                 }
-                if set_group_id {
-                    at::chown_at(&place.parent, name, 0, 0).map_err(io_error("change the owner of", path))?;
+                if place.parent.set_group_id {
+                    at::chown_at(&*place.parent, name, 0, 0).map_err(io_error("change the owner of", path))?;
                 }
                 if whiteout {
                     self.make_opaque(&place)?;
@@ -398,7 +416,7 @@ impl Extractor<'_> {
         }
     }
 
-    fn open_parent(&mut self, path: &[u8]) -> io::Result<(std::rc::Rc<File>, bool)> {
+    fn open_parent(&mut self, path: &[u8]) -> io::Result<Rc<Directory>> {
         if let Some(index) = self.parents.iter().position(|parent| parent.path == path) {
             // The most recent one first.
             if index > 0
@@ -406,27 +424,31 @@ impl Extractor<'_> {
             {
                 self.parents.push_front(parent);
             }
-            return Ok((self.parents[0].directory.clone(), self.parents[0].set_group_id));
+            return Ok(self.parents[0].directory.clone());
         }
-        let directory = at::open_directory_at(self.diff, path)?;
-        let set_group_id = directory.metadata()?.mode() & 0o2000 != 0;
-        let directory = std::rc::Rc::new(directory);
+        let (file, canonical) = at::open_canonical_directory_at(self.diff, path)?;
+        let set_group_id = file.metadata()?.mode() & 0o2000 != 0;
+        let directory = Rc::new(Directory { file, path: canonical, set_group_id });
         self.parents.truncate(CACHED_PARENTS - 1);
-        self.parents.push_front(Parent { path: path.to_vec(), directory: directory.clone(), set_group_id });
-        Ok((directory, set_group_id))
+        self.parents.push_front(Parent { path: path.to_vec(), directory: directory.clone() });
+        Ok(directory)
     }
 
     fn forget(&mut self, path: &[u8]) {
-        self.parents.retain(|parent| parent.path != path);
+        self.parents.retain(|parent| parent.directory.path != path);
     }
 
     fn set_times(&mut self) -> Result<(), ExtractError> {
         self.parents.clear();
         for (path, moment) in &self.times {
-            match at::open_in_root_at(self.diff, path, nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_NOFOLLOW) {
+            match at::open_in_root_at(
+                self.diff,
+                path,
+                nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_NOFOLLOW,
+            ) {
                 Ok(directory) => at::set_time(&directory, *moment).map_err(io_error("set the time of", path))?,
                 // Replaced by a later entry.
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::FilesystemLoop) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::ENOTDIR | nix::libc::ELOOP)) => {}
                 Err(error) => return Err(io_error("open", path)(error)),
             }
         }

@@ -47,9 +47,8 @@ impl Pax {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let malformed = || format!("malformed value of {} in an extended header", String::from_utf8_lossy(key));
         let bytes = || -> Option<Vec<u8>> { (!value.is_empty()).then(|| value.to_vec()) };
-        let count = || -> Result<Option<u64>, String> {
-            if value.is_empty() { Ok(None) } else { number(value).map(Some).ok_or_else(malformed) }
-        };
+        let count =
+            || -> Result<Option<u64>, String> { if value.is_empty() { Ok(None) } else { number(value).map(Some).ok_or_else(malformed) } };
         match key {
             b"path" => self.path = bytes(),
             b"linkpath" => self.link = bytes(),

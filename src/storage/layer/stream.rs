@@ -37,7 +37,9 @@ impl<R: Read> Stream<R> {
         let decoder = match kind.as_slice() {
             [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
             // A zstd frame, or one of the frames that decoders skip.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(input)?)),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(input)?))
+            }
             [b'B', b'Z', b'h', ..] => return Err(unsupported("bzip2")),
             [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
             _ => Decoder::Plain(input),
