@@ -1,13 +1,12 @@
 //! The container's first process between clone3 and exec: it executes the plan inside the new namespaces.
 
-use std::ffi::CStr;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use nix::sys::stat::{Mode, umask};
 
 use crate::sys;
-use crate::sys::mount::{Attributes, Clone, move_mount, open_tree, set_attributes};
+use crate::sys::mount::{Attributes, Clone, open_tree, set_attributes};
 use crate::sys::resolve::open_in_root_nofollow;
 
 use super::Launch;
@@ -16,7 +15,7 @@ use super::mounts::{self, Made, Sources};
 use super::plan::Plan;
 use super::process::Settings;
 use super::rootfs::Opened;
-use super::tree::{Missing, open_or_create};
+use super::terminal::Terminal;
 
 /// Everything between the clone and the exec. Returns the exit code of a process that did not get so far.
 pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> i32 {
@@ -49,7 +48,8 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     mounts::attach(plan, &sources, &made, root)?;
     mounts::devices(plan, &sources, root)?;
     nix::unistd::setsid().step(|| "start a session".into())?;
-    let terminal = plan.process.terminal.map(|size| terminal(root, size)).transpose()?;
+    let terminal = plan.process.terminal.map(|size| Terminal::new(root, size, plan.process.uid)).transpose()?;
+    terminal.iter().try_for_each(|terminal| terminal.bind_console(root))?;
     sysctls(plan)?;
     mounts::mask(plan, &sources, root)?;
     mounts::write_protect(plan, root)?;
@@ -62,12 +62,18 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     if plan.namespaces & libc::CLONE_NEWNET != 0 {
         sys::loopback::bring_up().step(|| "bring the loopback interface up".into())?;
     }
-    channel.created(terminal.as_ref().map(|terminal| terminal.master.as_fd())).step(|| "report to the caller".into())?;
+    channel.created(terminal.as_ref().map(Terminal::master)).step(|| "report to the caller".into())?;
     if !channel.expect(b's').step(|| "wait for the caller".into())? {
         return Ok(());
     }
-    streams(launch, terminal.as_ref())?;
-    Err(Settings { plan: &plan.process, keep_groups: launch.keep_groups, seccomp: launch.seccomp }.execute())
+    let settings = Settings {
+        plan: &plan.process,
+        stdio: launch.stdio,
+        preserve: launch.preserve,
+        keep_groups: launch.keep_groups,
+        seccomp: launch.seccomp,
+    };
+    Err(settings.execute(terminal.as_ref()))
 }
 
 /// Waits for the ID maps and becomes user and group 0 of the namespace.
@@ -114,42 +120,6 @@ fn names(plan: &Plan) -> Result<(), Failure> {
     }
     if let Some(name) = &plan.domainname {
         sys::process::set_domain_name(name).step(|| format!("set the domain name to {name}"))?;
-    }
-    Ok(())
-}
-
-/// A new terminal of the container's own /dev/pts.
-struct Terminal {
-    master: OwnedFd,
-    peer: OwnedFd,
-}
-
-fn terminal(root: BorrowedFd<'_>, (rows, columns): (u16, u16)) -> Result<Terminal, Failure> {
-    let step = || "make a terminal in /dev/pts".to_owned();
-    let master = open_in_root_nofollow(root, c"/dev/pts/ptmx", libc::O_RDWR | libc::O_NOCTTY, 0).step(step)?;
-    let peer = sys::pty::open_peer(master.as_fd()).step(step)?;
-    if (rows, columns) != (0, 0) {
-        sys::pty::set_size(peer.as_fd(), rows, columns).step(step)?;
-    }
-    let console: &CStr = c"/dev/console";
-    let target = open_or_create(root, console, Missing::File).step(step)?;
-    let copy = open_tree(Some(peer.as_fd()), c"", Clone::Single).step(step)?;
-    move_mount(copy.as_fd(), target.as_fd()).step(|| "bind the terminal to /dev/console".into())?;
-    Ok(Terminal { master, peer })
-}
-
-/// Puts the standard streams and the preserved descriptors in place; everything else is closed at exec.
-fn streams(launch: &Launch<'_>, terminal: Option<&Terminal>) -> Result<(), Failure> {
-    let standard = match terminal {
-        Some(terminal) => [terminal.peer.as_fd(); 3],
-        None => launch.stdio,
-    };
-    let all: Vec<BorrowedFd<'_>> = standard.into_iter().chain(launch.preserve.iter().copied()).collect();
-    let descriptors = sys::process::Descriptors::prepare(&all).step(|| "copy descriptors".into())?;
-    descriptors.install().step(|| "put descriptors in place".into())?;
-    if terminal.is_some() {
-        let stdin = std::io::stdin();
-        sys::process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into())?;
     }
     Ok(())
 }

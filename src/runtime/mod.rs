@@ -8,6 +8,7 @@ mod capability;
 mod channel;
 mod copy_up;
 mod error;
+mod exec;
 mod init;
 mod launch;
 mod mounts;
@@ -15,9 +16,11 @@ mod options;
 pub mod plan;
 mod process;
 mod rootfs;
+mod terminal;
 mod tree;
 
 pub use error::Error;
+pub use exec::exec;
 pub use launch::{Init, Running, spawn};
 
 use std::os::fd::BorrowedFd;
@@ -71,10 +74,4 @@ pub struct Exec<'a> {
     pub preserve: &'a [BorrowedFd<'a>],
     pub keep_groups: bool,
     pub seccomp: Option<&'a crate::seccomp::Filter>,
-}
-
-/// Starts a process in all namespaces of a running container.
-pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
-    let _ = request;
-    Err(Error::NotRunning(target.id.to_owned()))
 }

@@ -2,29 +2,64 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::{Mode, SFlag, umask};
 
 use crate::seccomp::Filter;
-use crate::sys::{cred, process as sys_process, seccomp};
+use crate::sys::process::{self as sys_process, Descriptors};
+use crate::sys::{cred, seccomp};
 
 use super::capability::CapabilitySets;
 use super::channel::{Context, Failure, Kind};
 use super::plan::ProcessPlan;
+use super::terminal::Terminal;
 
 /// What a process gets beside its plan.
 pub struct Settings<'a> {
     pub plan: &'a ProcessPlan,
+    pub stdio: [BorrowedFd<'a>; 3],
+    pub preserve: &'a [BorrowedFd<'a>],
     pub keep_groups: bool,
     pub seccomp: Option<&'a Filter>,
 }
 
 impl Settings<'_> {
-    /// Becomes what the plan says and executes its program; returns only with a failure.
-    pub fn execute(&self) -> Failure {
-        match self.become_user().and_then(|()| self.run()) {
+    /// Becomes what the plan says, in a session of its own, and executes its program; returns only with a failure.
+    pub fn execute(&self, terminal: Option<&Terminal>) -> Failure {
+        match self.streams(terminal).and_then(|()| self.become_user()).and_then(|()| self.run()) {
             Ok(never) => match never {},
             Err(failure) => failure,
+        }
+    }
+
+    /// Puts the standard streams and the preserved descriptors in place; everything else is closed at exec.
+    fn streams(&self, terminal: Option<&Terminal>) -> Result<(), Failure> {
+        let standard = match terminal {
+            Some(terminal) => [terminal.peer(); 3],
+            None => self.stdio,
+        };
+        let all: Vec<BorrowedFd<'_>> = standard.into_iter().chain(self.preserve.iter().copied()).collect();
+        let descriptors = Descriptors::prepare(&all).step(|| "copy descriptors".into())?;
+        descriptors.install().step(|| "put descriptors in place".into())?;
+        if terminal.is_some() {
+            let stdin = io::stdin();
+            return sys_process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into());
+        }
+        if self.plan.uid != 0 {
+            self.give_streams();
+        }
+        Ok(())
+    }
+
+    /// Gives pipes to the user, so that the program can open /dev/stdout. Files and terminals stay whose they are; what cannot be
+    /// given need not be.
+    fn give_streams(&self) {
+        for stream in self.stdio {
+            let Ok(status) = nix::sys::stat::fstat(stream) else { continue };
+            if matches!(SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT, SFlag::S_IFIFO | SFlag::S_IFSOCK) {
+                let _ = nix::unistd::fchown(stream, Some(nix::unistd::Uid::from_raw(self.plan.uid)), None);
+            }
         }
     }
 
@@ -120,7 +155,7 @@ fn find(arguments: &[CString], environment: &[CString]) -> Result<CString, Failu
 }
 
 fn is_executable(path: &CStr) -> bool {
-    use nix::sys::stat::{SFlag, stat};
+    use nix::sys::stat::stat;
     nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
         && stat(path).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }
