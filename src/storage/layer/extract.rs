@@ -171,12 +171,19 @@ impl Extractor<'_> {
         ))
     }
 
+    /// Whether a new file has to be given to its owner: what this process makes belongs to ID 0, but for the group where it is inherited.
+    fn is_foreign(&self, place: &Place, uid: u32, gid: u32) -> bool {
+        !self.single && (uid != 0 || gid != 0 || place.parent.set_group_id)
+    }
+
     fn root(&mut self, entry: &Entry) -> Result<(), ExtractError> {
         if entry.kind != Kind::Directory {
             return Err(refused(&entry.path, "is not a directory, but stands for the root directory"));
         }
         let (uid, gid) = self.owner(entry, b"/")?;
-        std::os::unix::fs::fchown(self.diff, Some(uid), Some(gid)).map_err(io_error("change the owner of", b"/"))?;
+        if !self.single {
+            std::os::unix::fs::fchown(self.diff, Some(uid), Some(gid)).map_err(io_error("change the owner of", b"/"))?;
+        }
         self.diff.set_permissions(Permissions::from_mode(entry.mode)).map_err(io_error("change the mode of", b"/"))?;
         self.set_xattrs(entry, self.diff, b"/")?;
         self.summary.root_mode = Some(entry.mode);
@@ -226,8 +233,7 @@ impl Extractor<'_> {
             }
         }
         self.summary.size += entry.stored;
-        let foreign = uid != 0 || gid != 0 || place.parent.set_group_id;
-        if foreign {
+        if self.is_foreign(place, uid, gid) {
             std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).map_err(failed("change the owner of"))?;
         }
         // Writing and changing the owner both take these bits away.
@@ -257,7 +263,7 @@ impl Extractor<'_> {
             }
             Err(error) => return Err(failed("create")(error)),
         };
-        if !made || uid != 0 || gid != 0 || place.parent.set_group_id {
+        if !made && !self.single || self.is_foreign(place, uid, gid) {
             at::chown_at(&*place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
         }
         if !made || place.parent.set_group_id || entry.mode & 0o6000 != 0 {
@@ -300,7 +306,7 @@ impl Extractor<'_> {
     /// Owner, mode and time of what cannot be opened.
     fn finish_node(&mut self, entry: &Entry, place: &Place, uid: u32, gid: u32) -> Result<(), ExtractError> {
         let failed = |action| io_error(action, &place.path);
-        if uid != 0 || gid != 0 || place.parent.set_group_id {
+        if self.is_foreign(place, uid, gid) {
             at::chown_at(&*place.parent, place.name, uid, gid).map_err(failed("change the owner of"))?;
         }
         if entry.kind == Kind::Fifo && entry.mode & 0o7000 != 0 {
@@ -404,7 +410,7 @@ impl Extractor<'_> {
                     }
                     other => other.map_err(io_error("create", path))?,
                 }
-                if place.parent.set_group_id {
+                if self.is_foreign(&place, 0, 0) {
                     at::chown_at(&*place.parent, name, 0, 0).map_err(io_error("change the owner of", path))?;
                 }
                 if whiteout {

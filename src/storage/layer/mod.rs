@@ -6,6 +6,8 @@ mod pax;
 mod range_hint;
 mod record;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod unpacker;
 mod worker;
 

@@ -2,7 +2,7 @@
 //! per layer.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -171,16 +171,16 @@ fn unpack(
     Ok(Event::Committed)
 }
 
-/// Unpacks the blob from `pipe` into the directory `place` and checks it against its diff ID.
-fn fill(map: &IdMap, diff_id: &Digest, pipe: File, place: &Path) -> Result<LayerRecord, Failure> {
+/// Unpacks a blob into the directory `place` and checks it against its diff ID.
+pub(super) fn fill(map: &IdMap, diff_id: &Digest, blob: impl Read, place: &Path) -> Result<LayerRecord, Failure> {
     let diff = place.join("diff");
     DirBuilder::new().mode(0o755).create(&diff).map_err(Failure::at("create", &diff))?;
     let directory = File::open(&diff).map_err(Failure::at("open", &diff))?;
     let record_path = place.join("tar.zst");
     let record_failure = || Failure::at("write", &record_path);
     let mut recorder = File::create(&record_path).and_then(Recorder::new).map_err(record_failure())?;
-    let blob = |error| ExtractError::Archive(super::archive::ArchiveError::from(error));
-    let mut stream = Stream::new(pipe, diff_id).map_err(blob)?;
+    let unreadable = |error| ExtractError::Archive(super::archive::ArchiveError::from(error));
+    let mut stream = Stream::new(blob, diff_id).map_err(unreadable)?;
     let bodies = place.join("bodies");
     let aside = || match DirBuilder::new().mode(0o700).create(&bodies) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
