@@ -16,12 +16,12 @@
 //! |   | [`network`] | pasta, slirp4netns, ports, hosts and resolv.conf |
 //! |   | [`term`] | raw mode, detach keys, window size |
 //! | 3 | [`storage`] | layers, images, containers and volumes on disk |
-//! |   | [`image`] | pull, transports, short names |
+//! | 4 | [`image`] | pull, transports, short names |
 //! |   | [`spec`] | container configuration to runtime specification |
 //! |   | [`runtime`] | the OCI runtime |
 //! |   | [`monitor`] | stdio, logs, exit, attach, restart |
-//! | 4 | [`engine`] | container, image, volume, events: what the commands mean |
-//! | 5 | [`cli`] | one file per verb, output, templates |
+//! | 5 | [`engine`] | container, image, volume, events: what the commands mean |
+//! | 6 | [`cli`] | one file per verb, output, templates |
 
 pub mod sys;
 
@@ -34,11 +34,12 @@ pub mod seccomp;
 pub mod term;
 pub mod userns;
 
+pub mod storage;
+
 pub mod image;
 pub mod monitor;
 pub mod runtime;
 pub mod spec;
-pub mod storage;
 
 pub mod engine;
 
