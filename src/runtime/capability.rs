@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities};
 
-use crate::sys::cred::CapabilitySet;
+use crate::sys::cred::{CapabilitySet, capability_number};
 
 /// The five sets of a process, capabilities(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,50 +28,20 @@ impl CapabilitySets {
     }
 }
 
-/// The kernel's number, include/uapi/linux/capability.h.
+/// The kernel's number. The specification's crate writes names without `CAP_`.
 fn number(capability: Capability) -> u32 {
-    use Capability::*;
-    match capability {
-        Chown => 0,
-        DacOverride => 1,
-        DacReadSearch => 2,
-        Fowner => 3,
-        Fsetid => 4,
-        Kill => 5,
-        Setgid => 6,
-        Setuid => 7,
-        Setpcap => 8,
-        LinuxImmutable => 9,
-        NetBindService => 10,
-        NetBroadcast => 11,
-        NetAdmin => 12,
-        NetRaw => 13,
-        IpcLock => 14,
-        IpcOwner => 15,
-        SysModule => 16,
-        SysRawio => 17,
-        SysChroot => 18,
-        SysPtrace => 19,
-        SysPacct => 20,
-        SysAdmin => 21,
-        SysBoot => 22,
-        SysNice => 23,
-        SysResource => 24,
-        SysTime => 25,
-        SysTtyConfig => 26,
-        Mknod => 27,
-        Lease => 28,
-        AuditWrite => 29,
-        AuditControl => 30,
-        Setfcap => 31,
-        MacOverride => 32,
-        MacAdmin => 33,
-        Syslog => 34,
-        WakeAlarm => 35,
-        BlockSuspend => 36,
-        AuditRead => 37,
-        Perfmon => 38,
-        Bpf => 39,
-        CheckpointRestore => 40,
+    capability_number(&capability.to_string()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_of_the_specification_has_the_kernels_number() {
+        for (name, expected) in [("CAP_CHOWN", 0), ("CAP_SYS_ADMIN", 21), ("CAP_MKNOD", 27), ("CAP_CHECKPOINT_RESTORE", 40)] {
+            let capability: Capability = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(number(capability), expected, "{name}");
+        }
     }
 }

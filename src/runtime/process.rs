@@ -106,7 +106,7 @@ impl Settings<'_> {
             if loads_privileged && plan.capabilities.is_some() {
                 all(admin).step(|| "set capabilities".into())?;
             }
-            seccomp::load(&filter.program, filter.flags).step(|| "load the seccomp filter".into())?;
+            seccomp::load(filter.program(), filter.flags()).step(|| "load the seccomp filter".into())?;
         }
         if plan.capabilities.is_some() {
             all(0).step(|| "set capabilities".into())?;

@@ -10,8 +10,59 @@ pub const LAST_CAPABILITY: u32 = 40;
 /// A set of capabilities: bit n is capability number n.
 pub type CapabilitySet = u64;
 
-/// Number of CAP_SETPCAP and so on, as needed by name.
+/// CAP_SYS_ADMIN's number.
 pub const CAP_SYS_ADMIN: u32 = 21;
+
+/// The capabilities' names without `CAP_`, by number: include/uapi/linux/capability.h.
+const NAMES: [&str; LAST_CAPABILITY as usize + 1] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// The number of a capability by its name, `CAP_CHOWN` or `CHOWN`.
+pub fn capability_number(name: &str) -> Option<u32> {
+    let name = name.strip_prefix("CAP_").unwrap_or(name);
+    NAMES.iter().position(|known| *known == name).map(|number| number as u32)
+}
 
 /// Sets real, effective and saved user ID. By the system call, since there is one thread and glibc's would signal all.
 pub fn set_user(uid: u32) -> io::Result<()> {
