@@ -53,6 +53,17 @@ impl Error {
         }
     }
 
+    /// The message with those of its causes.
+    pub fn message(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
     /// The exact command that mends it, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -43,21 +43,29 @@ pub fn path(store: &Store) -> PathBuf {
     store.data().join("events")
 }
 
-/// Appends an event. One write of one line in append mode is atomic, so no lock is needed.
-pub fn append(store: &Store, mut event: Event) -> Result<(), Error> {
+/// Appends an event.
+pub fn append(store: &Store, event: Event) -> Result<(), Error> {
+    append_all(store, vec![event])
+}
+
+/// Appends events, in their order. One write in append mode is atomic, so no lock is needed.
+pub fn append_all(store: &Store, events: Vec<Event>) -> Result<(), Error> {
     let path = path(store);
-    if event.time.is_empty() {
-        event.time = now();
+    let mut lines = Vec::new();
+    for mut event in events {
+        if event.time.is_empty() {
+            event.time = now();
+        }
+        serde_json::to_writer(&mut lines, &event).map_err(|error| Error::Invalid(format!("event: {error}")))?;
+        lines.push(b'\n');
     }
-    let mut line = serde_json::to_vec(&event).map_err(|error| Error::Invalid(format!("event: {error}")))?;
-    line.push(b'\n');
     let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
     let mut file = open().map_err(Error::io("open", &path))?;
     if file.metadata().is_ok_and(|metadata| metadata.len() > LIMIT) {
         fs::rename(&path, path.with_extension("1")).map_err(Error::io("rename", &path))?;
         file = open().map_err(Error::io("open", &path))?;
     }
-    file.write_all(&line).map_err(Error::io("append to", &path))
+    file.write_all(&lines).map_err(Error::io("append to", &path))
 }
 
 /// This moment as RFC 3339 with nanoseconds, in UTC.

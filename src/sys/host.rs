@@ -1,6 +1,7 @@
 //! What this process is on its host: identity, limits, randomness.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -56,4 +57,19 @@ pub fn random(bytes: &mut [u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Descriptors 3 and up that this process was started with; an error where one of them is not open.
+pub fn inherited(count: u32) -> io::Result<Vec<BorrowedFd<'static>>> {
+    (3..count.saturating_add(3))
+        .map(|number| {
+            let number = i32::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+            // SAFETY: F_GETFD touches no memory; it fails on a closed descriptor.
+            if unsafe { nix::libc::fcntl(number, nix::libc::F_GETFD) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // SAFETY: it is open, and nothing of ours closes descriptors that it has not opened.
+            Ok(unsafe { BorrowedFd::borrow_raw(number) })
+        })
+        .collect()
 }

@@ -1,0 +1,256 @@
+//! What one start of a container needs, worked out in the monitor: root file system, user, files, mounts, specification.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use super::{files, volumes};
+use crate::engine::{Engine, Error};
+use crate::oci::Digest;
+use crate::runtime::Rootfs;
+use crate::seccomp::{self, Filter};
+use crate::spec::mounts::Backing;
+use crate::spec::rootfs::RootView;
+use crate::spec::{self, Host, Joined};
+use crate::storage::containers::{self, ContainerPaths};
+use crate::storage::{self, ContainerConfig, ContainerState, Mount, MountKind, Namespace, NetworkMode, Root, Seccomp};
+use crate::sys::host;
+
+/// A start, ready for the runtime.
+pub struct Prepared {
+    pub spec: Spec,
+    pub filter: Option<Filter>,
+    root: PreparedRoot,
+}
+
+enum PreparedRoot {
+    Directory(PathBuf),
+    Overlay { lower: Vec<PathBuf>, data: Vec<PathBuf>, upper: PathBuf, work: PathBuf, merged: PathBuf },
+}
+
+impl Prepared {
+    /// The root file system as the runtime wants it.
+    pub fn rootfs(&self) -> Rootfs<'_> {
+        match &self.root {
+            PreparedRoot::Directory(path) => Rootfs::Path(path),
+            PreparedRoot::Overlay { lower, data, upper, work, merged } => {
+                Rootfs::Overlay { lower, data, upper: Some((upper, work)), merged }
+            }
+        }
+    }
+}
+
+/// Prepares a start. The container's runtime directory exists.
+pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Prepared, Error> {
+    let root = root(engine, config, paths)?;
+    let (view, merged) = match &root {
+        PreparedRoot::Directory(path) => (RootView { layers: vec![path.clone()] }, path.clone()),
+        PreparedRoot::Overlay { lower, data, upper, merged, .. } => {
+            let layers = std::iter::once(upper).chain(lower).chain(data).cloned().collect();
+            (RootView { layers }, merged.clone())
+        }
+    };
+    check_workdir(config, &view)?;
+    let joined = joined(engine, config)?;
+    let (user, mut generated) = files::users(config, &view, paths)?;
+    files::generate(config, &view, paths, &mut generated)?;
+    let backings = backings(engine, config, paths)?;
+    let devices = if config.security.privileged { host_devices() } else { Vec::new() };
+    let filter = filter(engine, config)?;
+    let host = Host {
+        files: &generated,
+        user: &user,
+        backings: &backings,
+        joined: &joined,
+        devices: &devices,
+        limit: host::limit,
+        rootfs: &merged,
+    };
+    Ok(Prepared { spec: spec::generate(config, &host)?, filter, root })
+}
+
+fn root(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<PreparedRoot, Error> {
+    match &config.root {
+        Root::Directory { path, overlay: false } => Ok(PreparedRoot::Directory(path.clone())),
+        Root::Directory { path, overlay: true } => {
+            // Not below the lower directory, where the kernel refuses it: `/` contains all but other file systems. It is thrown away.
+            let [upper, work] = ["upper", "work"].map(|name| paths.runtime.join(name));
+            fresh(&upper)?;
+            fresh(&work)?;
+            let lower = vec![path.clone()];
+            Ok(PreparedRoot::Overlay { lower, data: Vec::new(), upper, work, merged: paths.merged.clone() })
+        }
+        Root::Image { layers, .. } => {
+            let (lower, data) = image_layers(engine, config, layers)?;
+            let (upper, work) = (paths.upper.clone(), paths.work.clone());
+            Ok(PreparedRoot::Overlay { lower, data, upper, work, merged: paths.merged.clone() })
+        }
+    }
+}
+
+/// An empty directory, whatever was there.
+fn fresh(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
+    }
+    DirBuilder::new().mode(0o755).create(path).map_err(Error::io("create", path))
+}
+
+/// The layers' directories, topmost first, as the container's ID map sees them.
+fn image_layers(engine: &Engine, _config: &ContainerConfig, layers: &[String]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    let directory = |diff_id: &String| -> Result<PathBuf, Error> {
+        let digest: Digest = diff_id.parse().map_err(|error| Error::Invalid(format!("layer {diff_id}: {error}")))?;
+        Ok(storage::layer::directory(&engine.store, &digest))
+    };
+    Ok((layers.iter().rev().map(directory).collect::<Result<_, _>>()?, Vec::new()))
+}
+
+/// A working directory that was asked for must be there: in the root file system or beneath a mount.
+fn check_workdir(config: &ContainerConfig, view: &RootView) -> Result<(), Error> {
+    let workdir = &config.process.workdir;
+    if !config.process.workdir_set || workdir == "/" {
+        return Ok(());
+    }
+    let mounted = config.mounts.iter().any(|mount| Path::new(workdir).starts_with(&mount.destination));
+    let ours = ["/proc", "/dev", "/sys", "/run"].iter().any(|directory| Path::new(workdir).starts_with(directory));
+    if mounted || ours || workdir.starts_with('/') && view.is_directory(workdir.trim_start_matches('/')) {
+        return Ok(());
+    }
+    Err(spec::Error::NoWorkdir(workdir.clone(), config.id.clone()).into())
+}
+
+/// Namespaces of other containers as paths, which exist while those run.
+fn joined(engine: &Engine, config: &ContainerConfig) -> Result<Joined, Error> {
+    let mut joined = Joined::default();
+    let namespaces = &config.namespaces;
+    let process = match &namespaces.user_of {
+        Some(id) => {
+            let state = containers::load_state(&engine.store, id)?;
+            if state.pid == 0 {
+                return Err(Error::State { code: 125, message: format!("container {id}, whose namespaces are to be shared, is not running") });
+            }
+            joined.user = Some(PathBuf::from(format!("/proc/{}/ns/user", state.pid)));
+            state.pid
+        }
+        None => 0,
+    };
+    let path = |mode: &Namespace, name: &str| match mode {
+        Namespace::Container(_) => Some(PathBuf::from(format!("/proc/{process}/ns/{name}"))),
+        Namespace::Path(path) => Some(path.clone()),
+        _ => None,
+    };
+    joined.pid = path(&namespaces.pid, "pid");
+    joined.ipc = path(&namespaces.ipc, "ipc");
+    joined.uts = path(&namespaces.uts, "uts");
+    joined.cgroup = path(&namespaces.cgroup, "cgroup");
+    joined.network = match &config.network.mode {
+        NetworkMode::Container(_) => Some(PathBuf::from(format!("/proc/{process}/ns/net"))),
+        NetworkMode::Path(path) => Some(path.clone()),
+        _ => None,
+    };
+    Ok(joined)
+}
+
+/// What stands behind each of the configuration's mounts.
+fn backings(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Vec<Backing>, Error> {
+    config.mounts.iter().enumerate().map(|(index, mount)| backing(engine, config, paths, index, mount)).collect()
+}
+
+fn backing(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths, index: usize, mount: &Mount) -> Result<Backing, Error> {
+    match mount.kind {
+        MountKind::Tmpfs | MountKind::Ramfs | MountKind::Devpts => Ok(Backing::None),
+        MountKind::Bind => {
+            let source = PathBuf::from(&mount.source);
+            if source.exists() { Ok(Backing::Path(source)) } else { Err(spec::Error::NoSource(source).into()) }
+        }
+        MountKind::Volume => Ok(Backing::Path(volumes::directory(engine, mount)?)),
+        MountKind::Overlay => {
+            let option = |name: &str| mount.options.iter().find_map(|option| option.strip_prefix(name)).map(PathBuf::from);
+            let directories = match (option("upperdir="), option("workdir=")) {
+                (Some(upper), Some(work)) => (upper, work),
+                _ => {
+                    let directories = ["upper", "work"].map(|name| paths.runtime.join(format!("mount-{index}-{name}")));
+                    directories.iter().try_for_each(|path| fresh(path))?;
+                    let [upper, work] = directories;
+                    (upper, work)
+                }
+            };
+            Ok(Backing::Overlay { lower: vec![PathBuf::from(&mount.source)], upper: Some(directories) })
+        }
+        MountKind::Image => {
+            let record = storage::image::get(&engine.store, &mount.source)?.ok_or_else(|| storage::Error::NoImage(mount.source.clone()))?;
+            let (mut lower, data) = image_layers(engine, config, &record.layers)?;
+            lower.extend(data);
+            if !mount.subpath.is_empty() {
+                lower = lower.into_iter().map(|layer| layer.join(&mount.subpath)).filter(|path| path.is_dir()).collect();
+            }
+            let writable = mount.options.iter().any(|option| option == "rw");
+            let [upper, work] = ["upper", "work"].map(|name| paths.runtime.join(format!("mount-{index}-{name}")));
+            fresh(&upper)?;
+            if writable {
+                fresh(&work)?;
+                return Ok(Backing::Overlay { lower, upper: Some((upper, work)) });
+            }
+            // An overlay without upper directory needs two lower ones; the empty one below all serves.
+            lower.push(upper);
+            Ok(Backing::Overlay { lower, upper: None })
+        }
+    }
+}
+
+/// The host's device nodes that a privileged container sees, without those that it gets anyway and terminals.
+fn host_devices() -> Vec<PathBuf> {
+    let mut devices = Vec::new();
+    collect_devices(Path::new("/dev"), &mut devices);
+    devices.sort();
+    devices
+}
+
+fn collect_devices(directory: &Path, devices: &mut Vec<PathBuf>) {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if kind.is_dir() {
+            if !matches!(&*name, "pts" | "shm" | "fd" | "mqueue" | ".lxc" | ".lxd-mounts" | ".udev") {
+                collect_devices(&path, devices);
+            }
+        } else if kind.is_char_device() || kind.is_block_device() {
+            let terminal = name == "console" || name == "tty" || name == "ptmx" || name.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+            if !terminal && fs::metadata(&path).is_ok() {
+                devices.push(path);
+            }
+        }
+    }
+}
+
+/// The system call filter, from the cache where it has been compiled before.
+pub fn filter(engine: &Engine, config: &ContainerConfig) -> Result<Option<Filter>, Error> {
+    let source = match &config.security.seccomp {
+        _ if config.security.privileged => return Ok(None),
+        Seccomp::Unconfined => return Ok(None),
+        Seccomp::Default => seccomp::Source::Default,
+        Seccomp::Profile(path) => seccomp::Source::File(path),
+    };
+    Ok(Some(seccomp::filter(source, &config.security.capabilities, &engine.paths.cache)?))
+}
+
+/// The user of a running container's configuration, for exec.
+pub fn view(engine: &Engine, config: &ContainerConfig, state: &ContainerState) -> Result<RootView, Error> {
+    let _ = state;
+    let paths = containers::paths(&engine.store, &config.id);
+    let layers = match &config.root {
+        Root::Directory { path, overlay: false } => vec![path.clone()],
+        Root::Directory { path, overlay: true } => vec![paths.runtime.join("upper"), path.clone()],
+        Root::Image { layers, .. } => {
+            let (lower, data) = image_layers(engine, config, layers)?;
+            std::iter::once(paths.upper).chain(lower).chain(data).collect()
+        }
+    };
+    Ok(RootView { layers })
+}
