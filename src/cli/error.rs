@@ -18,7 +18,7 @@ impl CliError {
     /// An error with the exit code and the hint that it knows itself, 125 and none otherwise.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = error.into();
-        match error.downcast_ref::<crate::engine::Error>() {
+        match error.downcast_ref::<engine::Error>() {
             Some(known) => Self { code: known.exit_code(), hint: known.hint(), error },
             None => Self { code: 125, error, hint: None },
         }

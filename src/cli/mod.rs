@@ -3,11 +3,15 @@
 //! A verb's flags are defined only when that verb is called (`defer`): a start must not pay for the other sixty.
 
 mod container_flags;
+mod create;
 mod error;
+mod flags;
 mod globals;
 mod human;
 mod man;
+mod output;
 mod roles;
+mod run;
 mod table;
 mod template;
 mod verbs;

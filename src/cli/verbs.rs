@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals, man};
+use super::{CliError, Globals, create, flags, man, run};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -24,7 +24,7 @@ macro_rules! verb {
             name: $name,
             aliases: &[$($alias),*],
             about: $about,
-            flags: <$args as Args>::augment_args,
+            flags: |command| flags::like_podman(<$args as Args>::augment_args(command)),
             handler: |matches, globals| $run(<$args as FromArgMatches>::from_arg_matches(matches)?, globals),
         }
     };
@@ -32,12 +32,21 @@ macro_rules! verb {
 
 /// Verbs of the top level.
 const TOP: &[Verb] = &[
+    verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
+    verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
 ];
 
 /// Verbs of the groups `container`, `image`, `volume`, `system`: name, what it is about, its verbs.
-const GROUPS: &[(&str, &str, &[Verb])] = &[];
+const GROUPS: &[(&str, &str, &[Verb])] = &[(
+    "container",
+    "Manage containers",
+    &[
+        verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+        verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+    ],
+)];
 
 /// The whole command, each verb's flags deferred.
 pub fn command() -> Command {
@@ -56,7 +65,8 @@ pub fn command() -> Command {
 }
 
 fn define(verb: &'static Verb) -> Command {
-    Command::new(verb.name).visible_aliases(verb.aliases.iter().copied()).about(verb.about).hide(verb.about.is_empty()).defer(verb.flags)
+    let command = Command::new(verb.name).visible_aliases(verb.aliases.iter().copied()).about(verb.about);
+    command.hide(verb.about.is_empty()).args_override_self(true).defer(verb.flags)
 }
 
 /// Runs the verb that `matches` names.

@@ -77,7 +77,8 @@ fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entrop
         if random {
             config.name = spec::name::random(seed);
         }
-        let state = ContainerState { id: config.id.clone(), status: Status::Created, summary: summary(config), ..ContainerState::default() };
+        let state =
+            ContainerState { id: config.id.clone(), status: Status::Created, summary: summary(config), ..ContainerState::default() };
         match containers::create(&engine.store, config, &state, root_mode) {
             Err(storage::Error::NameInUse { .. }) if random => seed = seed.rotate_right(7).wrapping_add(0x9e37_79b9_7f4a_7c15),
             Err(error @ storage::Error::NameInUse { .. }) => {

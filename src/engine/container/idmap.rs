@@ -51,8 +51,7 @@ const AUTO_SIZE: u32 = 1024;
 fn shared_with(engine: &Engine, config: &ContainerConfig, mode: &Mode) -> Result<Option<String>, Error> {
     let mut wanted: Vec<(&'static str, &str)> = Vec::new();
     let namespaces = &config.namespaces;
-    let modes =
-        [("pid", &namespaces.pid), ("ipc", &namespaces.ipc), ("uts", &namespaces.uts), ("cgroup", &namespaces.cgroup)];
+    let modes = [("pid", &namespaces.pid), ("ipc", &namespaces.ipc), ("uts", &namespaces.uts), ("cgroup", &namespaces.cgroup)];
     for (kind, mode) in modes {
         if let Namespace::Container(name) = mode {
             wanted.push((kind, name));
@@ -67,9 +66,7 @@ fn shared_with(engine: &Engine, config: &ContainerConfig, mode: &Mode) -> Result
     let mut shared: Option<String> = None;
     for (kind, name) in wanted {
         let id = containers::find(&engine.store, name).map_err(|source| match source {
-            storage::Error::NoContainer(_) => {
-                Error::Invalid(format!("looking up container to share {kind} namespace with: {source}"))
-            }
+            storage::Error::NoContainer(_) => Error::Invalid(format!("looking up container to share {kind} namespace with: {source}")),
             other => other.into(),
         })?;
         match &shared {

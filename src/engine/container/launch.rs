@@ -129,7 +129,10 @@ fn joined(engine: &Engine, config: &ContainerConfig) -> Result<Joined, Error> {
         Some(id) => {
             let state = containers::load_state(&engine.store, id)?;
             if state.pid == 0 {
-                return Err(Error::State { code: 125, message: format!("container {id}, whose namespaces are to be shared, is not running") });
+                return Err(Error::State {
+                    code: 125,
+                    message: format!("container {id}, whose namespaces are to be shared, is not running"),
+                });
             }
             joined.user = Some(PathBuf::from(format!("/proc/{}/ns/user", state.pid)));
             state.pid
@@ -221,7 +224,10 @@ fn collect_devices(directory: &Path, devices: &mut Vec<PathBuf>) {
                 collect_devices(&path, devices);
             }
         } else if kind.is_char_device() || kind.is_block_device() {
-            let terminal = name == "console" || name == "tty" || name == "ptmx" || name.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+            let terminal = name == "console"
+                || name == "tty"
+                || name == "ptmx"
+                || name.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
             if !terminal && fs::metadata(&path).is_ok() {
                 devices.push(path);
             }

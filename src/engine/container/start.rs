@@ -73,12 +73,8 @@ pub fn start(engine: &Engine, config: ContainerConfig, request: &StartRequest) -
     if !request.streams.any() && !request.wait {
         return Ok(Started::Running(monitor::wait_started(&stream)?));
     }
-    let options = AttachOptions {
-        terminal,
-        streams: request.streams,
-        detach_keys: request.detach_keys.clone(),
-        sig_proxy: request.sig_proxy,
-    };
+    let options =
+        AttachOptions { terminal, streams: request.streams, detach_keys: request.detach_keys.clone(), sig_proxy: request.sig_proxy };
     match monitor::attach(stream, &options)? {
         AttachEnd::Exited(code) => Ok(Started::Exited(code)),
         AttachEnd::Detached => Ok(Started::Detached),
