@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::json::{self, Durability};
-use super::{ContainerConfig, ContainerState, Error, Status, Store, Summary, names_in};
+use super::{ContainerConfig, ContainerState, Error, Status, Store, Summary, names_in, remove_tree};
 use crate::sys::lock::{Beacon, Lock, Mode};
 
 /// Where the parts of one container are.
@@ -229,13 +229,14 @@ pub fn remove(store: &Store, id: &str) -> Result<(), Error> {
     if let Some(name) = name {
         release(store, &name, id);
     }
-    for path in [&paths.runtime, &paths.directory] {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", path)(error)),
-            _ => {}
-        }
+    remove_tree(&paths.runtime)?;
+    // It disappears in one step; whatever a kill leaves of it after that is swept.
+    let aside = store.data.join("tmp").join(format!("dead-{id}"));
+    match fs::rename(&paths.directory, &aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => remove_tree(&paths.directory),
+        other => other.map_err(Error::io("remove", &paths.directory)).and_then(|()| remove_tree(&aside)),
     }
-    Ok(())
 }
 
 /// The rule for names of containers, volumes and the like.

@@ -73,6 +73,9 @@ pub enum Error {
     #[error("layer {layer}: {reason}")]
     LayerId { layer: String, reason: String, hint: String },
 
+    #[error("{0}")]
+    Task(String),
+
     #[error("the layer worker ended early{0}")]
     Worker(String),
 

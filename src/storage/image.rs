@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::sweep::Temporary;
-use super::{Error, Root, Store, containers, json, layer, names_in};
+use super::{Error, Root, Store, containers, json, layer, names_in, remove_tree};
 use crate::oci::{Digest, Reference};
 use crate::sys;
 
@@ -270,12 +270,22 @@ pub fn remove(store: &Store, id: &str) -> Result<(), Error> {
     if !containers.is_empty() {
         return Err(Error::ImageInUse { image: id.to_owned(), containers });
     }
+    let path = directory(store, id);
+    if !path.exists() {
+        return Err(Error::NoImage(id.to_owned()));
+    }
     for name in all_names(store)?.remove(id).unwrap_or_default() {
         let path = tag_path(store, &name)?;
         fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
-    let path = directory(store, id);
-    fs::remove_dir_all(&path).map_err(Error::io("remove", &path))
+    remove_tree(&path)?;
+    layer::collect(store).map(drop)
+}
+
+/// Removes the layers that no image and no container needs (those of pulls that failed, say), and gives their size.
+pub fn collect_layers(store: &Store) -> Result<u64, Error> {
+    let _lock = store.lock_images()?;
+    layer::collect(store)
 }
 
 fn directory(store: &Store, id: &str) -> PathBuf {

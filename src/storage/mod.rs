@@ -23,7 +23,9 @@ mod error;
 pub mod image;
 mod json;
 pub mod layer;
+mod remove;
 mod sweep;
+mod task;
 pub mod volumes;
 
 use std::fs::{self, DirBuilder};
@@ -33,6 +35,8 @@ use std::path::{Path, PathBuf};
 
 pub use container::*;
 pub use error::Error;
+pub use remove::remove_tree;
+pub use task::{ROLE as TASK_ROLE, main as task_main};
 
 use crate::config::Paths;
 use crate::sys::lock::{Lock, Mode};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::remove::remove;
 use crate::sys::lock::{Lock, Mode};
 
 /// A directory under `tmp/` whose lock says that somebody is at it. Dropped, it is removed, unless it was renamed away.
@@ -38,7 +39,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = remove(&self.path);
     }
 }
 
@@ -53,7 +54,7 @@ const FILE_AGE: Duration = Duration::from_secs(60);
 /// be able to remove files of mapped owners. Errors are left to the next sweep.
 pub(super) fn sweep(data: &Path) {
     let mut dead = Vec::new();
-    if let Ok(Some(_no_making)) = Lock::try_file(&gate(data), Mode::Exclusive) {
+    if let Ok(_no_making) = Lock::file(&gate(data), Mode::Exclusive) {
         for entry in fs::read_dir(data.join("tmp")).into_iter().flatten().flatten() {
             let path = entry.path();
             let Ok(metadata) = path.symlink_metadata() else { continue };
@@ -68,14 +69,30 @@ pub(super) fn sweep(data: &Path) {
     }
     // Their locks are held, so that two sweepers do not meet.
     for (path, _lock) in dead {
-        let _ = fs::remove_dir_all(&path);
+        let _ = remove(&path);
     }
+    sweep_containers(data);
     for entry in fs::read_dir(data.join("locks")).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_name().as_encoded_bytes().starts_with(b"layer-")
             && let Ok(Some(lock)) = Lock::try_file(&path, Mode::Exclusive)
         {
             lock.remove(&path);
+        }
+    }
+}
+
+/// Removes what was to become a container when its maker was killed: it has no state, and nobody holds its lock.
+fn sweep_containers(data: &Path) {
+    for entry in fs::read_dir(data.join("containers")).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let state = path.join("state.json");
+        if entry.file_name().len() == 64
+            && !state.exists()
+            && let Ok(Some(_lock)) = Lock::try_directory(&path, Mode::Exclusive)
+            && !state.exists()
+        {
+            let _ = remove(&path);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, Durability};
-use super::{Error, MountKind, Store, containers, names_in};
+use super::{Error, MountKind, Store, containers, names_in, remove_tree};
 
 /// What is known of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,10 +117,10 @@ pub fn users(store: &Store, name: &str) -> Result<Vec<String>, Error> {
 /// Removes a volume and its files. Whether a container uses it is the caller's question ([`users`]).
 pub fn remove(store: &Store, name: &str) -> Result<(), Error> {
     let path = directory(store, name);
-    match fs::remove_dir_all(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::NoVolume(name.to_owned())),
-        other => other.map_err(Error::io("remove", &path)),
+    if !path.exists() {
+        return Err(Error::NoVolume(name.to_owned()));
     }
+    remove_tree(&path)
 }
 
 fn directory(store: &Store, name: &str) -> PathBuf {

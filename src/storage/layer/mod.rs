@@ -11,14 +11,18 @@ mod tests;
 mod unpacker;
 mod worker;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Store, json};
+use super::task::{self, Task};
+use super::{ContainerConfig, Error, Root, Store, containers, image, json, names_in, remove_tree};
 use crate::oci::Digest;
+use crate::sys::lock::{Lock, Mode};
 
 pub use unpacker::{Begin, Job, Unpacker};
 pub use worker::{ROLE as UNPACK_ROLE, main as unpack_main};
@@ -57,6 +61,70 @@ pub fn get(store: &Store, diff_id: &Digest) -> Option<LayerRecord> {
 /// Whether the layer is in the store.
 pub fn has(store: &Store, diff_id: &Digest) -> bool {
     get(store, diff_id).is_some()
+}
+
+/// Writes the archive that the layer came from, byte for byte. The caller hashes it: were a file of the layer changed, the digest tells.
+pub fn write_tar(store: &Store, diff_id: &Digest, to: &mut impl Write) -> Result<(), Error> {
+    let object = object(store, diff_id);
+    if !has(store, diff_id) {
+        return Err(Error::NoLayer(diff_id.to_string()));
+    }
+    let lost = |error: io::Error| Error::Worker(format!(": {error}"));
+    let (mut reader, writer) = io::pipe().map_err(lost)?;
+    // Files of other owners can be read only in the user namespace; while this thread waits for that, another one passes the bytes on.
+    std::thread::scope(|scope| {
+        let task = Task::Tar { object };
+        let worker = scope.spawn(move || task::run(&task, &[writer.as_fd()]));
+        let copied = io::copy(&mut reader, to);
+        // Without a reader the worker cannot wait for ever.
+        drop(reader);
+        let result = worker.join().unwrap_or_else(|_| Err(Error::Worker(String::new())));
+        match copied {
+            Err(error) => Err(lost(error)),
+            Ok(_) => result,
+        }
+    })
+}
+
+/// The same in the process that may read all files.
+pub(super) fn write_archive(object: &Path, to: &mut impl Write) -> io::Result<()> {
+    let replaced = match fs::read(object.join("bodies.json")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        other => serde_json::from_slice(&other?)?,
+    };
+    record::rebuild(fs::File::open(object)?, &replaced, to)
+}
+
+/// Removes the layers that no image and no container needs, unless a pull is under way: then the next collection does it. Gives the bytes
+/// of the archives they came from. The lock on images is to be held.
+pub(super) fn collect(store: &Store) -> Result<u64, Error> {
+    let gate = store.data().join("locks/layers");
+    let Some(_no_pull) = Lock::try_file(&gate, Mode::Exclusive).map_err(Error::io("lock", &gate))? else { return Ok(0) };
+    let needed = needed(store)?;
+    let mut bytes = 0;
+    for hex in names_in(&store.data().join("layers"))? {
+        if needed.contains(&hex) {
+            continue;
+        }
+        let path = store.data().join("layers").join(&hex);
+        bytes += json::read::<LayerRecord>(&path.join("layer.json")).ok().flatten().map_or(0, |record| record.tar_size);
+        // In one step first: half a layer must not be taken for one.
+        let aside = store.data().join("tmp").join(format!("dead-{}-{hex}", std::process::id()));
+        fs::rename(&path, &aside).map_err(Error::io("remove", &path))?;
+        remove_tree(&aside)?;
+    }
+    Ok(bytes)
+}
+
+/// Hexadecimal diff IDs of the layers of all images and containers.
+fn needed(store: &Store) -> Result<HashSet<String>, Error> {
+    let mut needed: HashSet<String> = image::list(store)?.into_iter().flat_map(|image| image.layers).collect();
+    for id in containers::list_ids(store)? {
+        if let Ok(ContainerConfig { root: Root::Image { layers, .. }, .. }) = containers::load_config(store, &id) {
+            needed.extend(layers);
+        }
+    }
+    Ok(needed.into_iter().map(|layer| layer.split_once(':').map_or(layer.clone(), |(_, hex)| hex.to_owned())).collect())
 }
 
 /// Puts layers, and all else that was written before, on disk: one syncfs for all. An image that needs them is shown only after that.

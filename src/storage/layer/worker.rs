@@ -15,6 +15,7 @@ use super::record::Recorder;
 use super::stream::Stream;
 use super::{LayerRecord, UNSYNCED, is_present};
 use crate::oci::Digest;
+use crate::storage::remove::remove;
 use crate::storage::sweep::{self, Temporary};
 use crate::sys::lock::{Lock, Mode};
 use crate::sys::{fork, packet, path as at};
@@ -125,49 +126,50 @@ fn serve(settings: &Settings, socket: &OwnedFd) {
 
 /// One layer, in a process of its own.
 fn job(settings: &Settings, request: &Request, control: &OwnedFd, pipe: File) -> i32 {
-    let data = Path::new("/");
-    let mut temporary = None;
-    let event = match unpack(settings, request, control, pipe, data, &mut temporary) {
-        Ok(event) => event,
-        Err(failure) => Event::Failed(failure),
-    };
-    // First the cleaning, then the news: whoever hears of a failure may look for what it left.
-    drop(temporary);
+    // What is left is cleaned before the news is told: whoever hears of a failure may look.
+    let event = unpack(settings, request, control, pipe).unwrap_or_else(Event::Failed);
     send(control, &event);
     0
 }
 
-fn unpack(
-    settings: &Settings,
-    request: &Request,
-    control: &OwnedFd,
-    pipe: File,
-    data: &Path,
-    temporary: &mut Option<Temporary>,
-) -> Result<Event, Failure> {
+/// The lock on a layer; its file goes with it.
+struct LayerLock {
+    lock: Option<Lock>,
+    path: PathBuf,
+}
+
+impl Drop for LayerLock {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            lock.remove(&self.path);
+        }
+    }
+}
+
+fn unpack(settings: &Settings, request: &Request, control: &OwnedFd, pipe: File) -> Result<Event, Failure> {
+    let data = Path::new("/");
     let hex = request.diff_id.hex();
     let object = data.join("layers").join(hex);
     let lock_path = data.join("locks").join(format!("layer-{hex}"));
     let lock = Lock::file(&lock_path, Mode::Exclusive).map_err(Failure::at("lock", &lock_path))?;
+    let _lock = LayerLock { lock: Some(lock), path: lock_path };
     if let Some(record) = is_present(&object, &settings.boot_id) {
-        lock.remove(&lock_path);
         return Ok(Event::Present(record));
     }
-    let place = temporary.insert(Temporary::new(data, "layer").map_err(Failure::at("create a directory in", &data.join("tmp")))?);
+    // Declared after the lock, so that it is removed while that is still held.
+    let place = Temporary::new(data, "layer").map_err(Failure::at("create a directory in", &data.join("tmp")))?;
     send(control, &Event::Begin);
     let record = fill(&settings.map, &request.diff_id, pipe, &place.path)?;
     fs::write(place.path.join(UNSYNCED), &settings.boot_id).map_err(Failure::at("write in", &place.path))?;
     send(control, &Event::Unpacked(record));
     if !matches!(packet::receive(control), Ok((answer, _)) if answer == COMMIT) {
-        lock.remove(&lock_path);
         return Err("not wanted any more".to_owned().into());
     }
     // What is in the way is not whole: another boot's, never synced.
     let old = place.path.with_extension("old");
     let _ = fs::rename(&object, &old);
     fs::rename(&place.path, &object).map_err(Failure::at("create", &object))?;
-    let _ = fs::remove_dir_all(&old);
-    lock.remove(&lock_path);
+    let _ = remove(&old);
     Ok(Event::Committed)
 }
 

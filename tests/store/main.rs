@@ -1,0 +1,22 @@
+//! The store as other programs meet it: the real unpack worker in its user namespace, several processes at once, processes killed.
+//!
+//! This test program is its own worker and its own victim: argv[0] chooses a role before the tests begin, as in the `dulse` program.
+
+mod images;
+mod kill;
+mod place;
+mod unpack;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> std::process::ExitCode {
+    let role = std::env::args().next().unwrap_or_default();
+    if role.starts_with("dulse-") {
+        return dulse::cli::main();
+    }
+    if role == kill::ROLE {
+        return kill::puller();
+    }
+    let tests: Vec<Trial> = [unpack::tests(), images::tests(), kill::tests()].into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
