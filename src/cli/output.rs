@@ -10,3 +10,33 @@ pub fn line(text: &str) -> io::Result<()> {
         other => other,
     }
 }
+
+/// Writes `text` as it is.
+pub fn text(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes JSON over several lines, each level indented by `indent` blanks, and a newline.
+pub fn json(value: &impl serde::Serialize, indent: usize) -> io::Result<()> {
+    let blanks = " ".repeat(indent);
+    let mut bytes = Vec::new();
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut bytes, serde_json::ser::PrettyFormatter::with_indent(blanks.as_bytes()));
+    value.serialize(&mut serializer)?;
+    line(&String::from_utf8_lossy(&bytes))
+}
+
+/// Writes what a template made, and of one that failed what it made before.
+pub fn rendered(result: Result<String, super::template::Error>) -> Result<(), super::CliError> {
+    match result {
+        Ok(made) => Ok(text(&made)?),
+        Err(error) => {
+            text(&error.partial)?;
+            Err(error.into())
+        }
+    }
+}

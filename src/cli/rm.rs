@@ -74,7 +74,8 @@ pub fn rm(args: RmArgs, globals: &Globals) -> Result<ExitCode, CliError> {
         removed.warning.iter().for_each(|warning| several::warn(warning));
         match removed.result {
             Ok(()) => {
-                let shown = chosen.iter().find(|selected| selected.id == removed.id).map_or(removed.id.as_str(), |selected| &selected.shown);
+                let shown =
+                    chosen.iter().find(|selected| selected.id == removed.id).map_or(removed.id.as_str(), |selected| &selected.shown);
                 output::line(shown)?;
             }
             Err(error) => failures.add(error),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals, create, flags, man, run};
+use super::{CliError, Globals, create, flags, kill, man, port, ps, rename, restart, rm, run, stop, wait};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -33,9 +33,17 @@ macro_rules! verb {
 /// Verbs of the top level.
 const TOP: &[Verb] = &[
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+    verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
+    verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
+    verb!("ps", [], "List containers", ps::PsArgs, ps::ps),
+    verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
+    verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
+    verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
     verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+    verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
+    verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
 ];
 
 /// Verbs of the groups `container`, `image`, `volume`, `system`: name, what it is about, its verbs.
@@ -44,7 +52,15 @@ const GROUPS: &[(&str, &str, &[Verb])] = &[(
     "Manage containers",
     &[
         verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+        verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
+        verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
+        verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
+        verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
+        verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
+        verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
         verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+        verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
+        verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
     ],
 )];
 

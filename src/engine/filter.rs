@@ -25,6 +25,13 @@ impl Filters {
         Ok(Self(filters))
     }
 
+    /// Replaces the values of a key.
+    pub fn map(&mut self, key: &str, change: impl FnMut(String) -> String) {
+        if let Some(values) = self.0.get_mut(key) {
+            *values = std::mem::take(values).into_iter().map(change).collect();
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

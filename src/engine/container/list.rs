@@ -11,8 +11,25 @@ use crate::storage::{self, ContainerConfig, ContainerState, MountKind, NetworkMo
 
 /// The keys that `--filter` takes wherever containers are chosen.
 const KEYS: [&str; 19] = [
-    "id", "label", "label!", "name", "exited", "status", "ancestor", "before", "since", "volume", "health", "until", "pod", "network",
-    "restart-policy", "should-start-on-boot", "command", "external", "image",
+    "id",
+    "label",
+    "label!",
+    "name",
+    "exited",
+    "status",
+    "ancestor",
+    "before",
+    "since",
+    "volume",
+    "health",
+    "until",
+    "pod",
+    "network",
+    "restart-policy",
+    "should-start-on-boot",
+    "command",
+    "external",
+    "image",
 ];
 
 /// What `ps` is asked for.
@@ -145,9 +162,8 @@ impl ContainerFilter {
         };
         let before = filters.values("before").iter().map(creation).collect::<Result<_, _>>()?;
         let since = filters.values("since").iter().map(creation).collect::<Result<_, _>>()?;
-        let exit_code = |text: &String| {
-            text.parse::<i32>().map_err(|_| Error::Invalid(format!("exited code out of range {text:?}: invalid syntax")))
-        };
+        let exit_code =
+            |text: &String| text.parse::<i32>().map_err(|_| Error::Invalid(format!("exited code out of range {text:?}: invalid syntax")));
         let exited = filters.values("exited").iter().map(exit_code).collect::<Result<_, _>>()?;
         let statuses = filters.values("status").iter().map(|text| status(text)).collect::<Result<_, _>>()?;
         for policy in filters.values("restart-policy") {
@@ -198,7 +214,9 @@ impl ContainerFilter {
                 "label" => filter::has_labels(&state.summary.labels, values),
                 "label!" => !filter::has_labels(&state.summary.labels, values),
                 "exited" => matches!(state.status, Status::Exited | Status::Stopped) && self.exited.contains(&state.exit_code),
-                "status" => self.statuses.contains(&state.status) || state.status == Status::Stopped && self.statuses.contains(&Status::Exited),
+                "status" => {
+                    self.statuses.contains(&state.status) || state.status == Status::Stopped && self.statuses.contains(&Status::Exited)
+                }
                 "ancestor" | "image" => values.iter().any(|value| has_ancestor(state, value)),
                 "before" => self.before.iter().all(|moment| created < *moment),
                 "since" => self.since.iter().all(|moment| created > *moment),

@@ -6,14 +6,30 @@ mod idmap;
 mod image;
 mod launch;
 mod lifecycle;
+mod list;
 mod merge;
+mod ports;
+mod remove;
+mod rename;
 mod request;
+mod restart;
 mod start;
+pub mod stop;
+mod usage;
 mod volumes;
+mod wait;
 
 pub use create::{create, now};
+pub use list::{ListRequest, Selected, Selection, compare, find, latest, list, sort_by_creation};
+pub use ports::{describe as describe_ports, exposed_ports, single_ports};
+pub use remove::{RemoveOptions, Removed, remove_all};
+pub use rename::rename;
 pub use request::{CreateRequest, EnvironmentRequest, Pull, PullPolicy, Source};
+pub use restart::{begin_restart, start_again};
 pub use start::{CONTROL, StartRequest, Started, start};
+
+pub use usage::{size, tree as tree_size};
+pub use wait::{Condition, wait, wait_first};
 
 use oci_spec::runtime::BoxBuilder;
 
@@ -26,7 +42,10 @@ fn replace(engine: &Engine, name: &str) -> Result<(), Error> {
     match containers::find(&engine.store, name) {
         Err(storage::Error::NoContainer(_)) => Ok(()),
         Err(other) => Err(other.into()),
-        Ok(id) => Err(Error::Invalid(format!("replace of {id}"))),
+        Ok(id) => {
+            let options = RemoveOptions { force: true, timeout: Some(0), volumes: true, depend: false };
+            remove_all(engine, &[id], &options)?.into_iter().try_for_each(|removed| removed.result)
+        }
     }
 }
 

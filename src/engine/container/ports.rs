@@ -15,7 +15,9 @@ pub fn single_ports(mappings: &[PortMapping]) -> Vec<PortMapping> {
             })
         })
         .collect();
-    single.sort_by(|one, other| (&one.protocol, one.container_port, one.host_port).cmp(&(&other.protocol, other.container_port, other.host_port)));
+    single.sort_by(|one, other| {
+        (&one.protocol, one.container_port, one.host_port).cmp(&(&other.protocol, other.container_port, other.host_port))
+    });
     single
 }
 
@@ -36,7 +38,8 @@ pub fn describe(mappings: &[PortMapping], exposed: &[String]) -> String {
             _ => groups.push(next),
         }
     }
-    let span = |first: u16, range: u16| if range > 1 { format!("{first}-{}", u32::from(first) + u32::from(range) - 1) } else { first.to_string() };
+    let span =
+        |first: u16, range: u16| if range > 1 { format!("{first}-{}", u32::from(first) + u32::from(range) - 1) } else { first.to_string() };
     for group in &groups {
         let ip = if group.host_ip.is_empty() { "0.0.0.0" } else { &group.host_ip };
         let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };

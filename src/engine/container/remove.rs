@@ -126,7 +126,8 @@ fn remove_files(engine: &Engine, id: &str, options: &RemoveOptions, config: Opti
         && (stop::is_running(state) || state.status == Status::Initialized)
     {
         // Somebody has started it since.
-        let message = format!("cannot remove container {id} as it is running - running or paused containers cannot be removed without force");
+        let message =
+            format!("cannot remove container {id} as it is running - running or paused containers cannot be removed without force");
         return Err(Error::State { code: 2, message });
     }
     containers::remove(&engine.store, id)?;

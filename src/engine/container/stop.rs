@@ -15,6 +15,9 @@ const TERMINATE: i32 = 15;
 /// How long a killed container may take to be gone: the kernel has to tear down its memory and mounts, and the monitor to say so.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a monitor may take to tell its clients of the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// A container that has been asked to end. All of a command's containers are asked before the first is waited for.
 #[derive(Debug)]
 pub struct Stopping {
@@ -47,7 +50,7 @@ pub struct Stopped {
 /// own; negative waits for ever, 0 kills at once.
 pub fn begin(engine: &Engine, id: &str, timeout: Option<i64>) -> Result<Stopping, Error> {
     let _lock = containers::lock(&engine.store, id)?;
-    let mut state = containers::load_state(&engine.store, id)?;
+    let mut state = started_or_idle(engine, id)?;
     let name = state.summary.name.clone();
     let idle = Stopping { id: id.to_owned(), name: name.clone(), process: None };
     // A monitor that waits to restart its container is to be ended, too.
@@ -79,7 +82,6 @@ pub fn begin(engine: &Engine, id: &str, timeout: Option<i64>) -> Result<Stopping
     Ok(Stopping { process: Some(Running { pidfd, monitor: state.monitor_pid, signal: stop_signal, deadline, seconds }), ..idle })
 }
 
-
 impl Stopping {
     /// Waits until the container is gone, and kills it when its time is up.
     pub fn finish(self, engine: &Engine) -> Result<Stopped, Error> {
@@ -107,7 +109,6 @@ impl Stopping {
             }
         }
         settle(engine, &self.id, running.monitor)?;
-        record(engine, &self.id, "stop")?;
         Ok(Stopped { warning, was_running: true })
     }
 }
@@ -129,6 +130,19 @@ pub fn kill(engine: &Engine, id: &str, number: i32) -> Result<(), Error> {
         settle(engine, id, state.monitor_pid)?;
     }
     Ok(())
+}
+
+/// The state, of a container that is being started a moment later.
+fn started_or_idle(engine: &Engine, id: &str) -> Result<ContainerState, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let state = containers::load_state(&engine.store, id)?;
+        let starting = state.status == Status::Created && containers::is_alive(&engine.store, id);
+        if !starting || Instant::now() >= deadline {
+            return Ok(state);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether there is a process of the container's.
@@ -194,7 +208,7 @@ fn settle(engine: &Engine, id: &str, monitor: i32) -> Result<(), Error> {
     loop {
         match containers::load_state(&engine.store, id) {
             Ok(state) if is_running(&state) => {}
-            Ok(_) | Err(storage::Error::NoContainer(_)) => return Ok(()),
+            Ok(_) | Err(storage::Error::NoContainer(_)) => break,
             Err(error) => return Err(error.into()),
         }
         if Instant::now() >= deadline {
@@ -206,6 +220,19 @@ fn settle(engine: &Engine, id: &str, monitor: i32) -> Result<(), Error> {
             None => std::thread::sleep(pause),
         }
         pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    // What follows (`start`, `rm`) finds the container free.
+    if let Some(monitor) = &monitor {
+        let _ = poll::ready([Some((monitor.as_fd(), Interest::READ))], Some(FAREWELL));
+    }
+    Ok(())
+}
+
+/// Waits until the monitor of a container that has ended is gone, unless a client that does not read holds it up.
+pub fn wait_for_monitor(engine: &Engine, id: &str) {
+    let deadline = Instant::now() + FAREWELL;
+    while containers::is_alive(&engine.store, id) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stop;
-use crate::engine::{Engine, Error, events};
+use crate::engine::{Engine, Error, events, journal};
 use crate::monitor::{self, Streams};
 use crate::storage::{self, ContainerState, Status, containers};
 
@@ -53,17 +53,12 @@ pub fn wait(engine: &Engine, id: &str, conditions: &[Condition], interval: Durat
             Err(storage::Error::NoContainer(_)) => return Ok(code_of_removed(engine, id)),
             other => other?,
         };
-        let met = match conditions {
-            [] => Condition::Stopped.holds(&state).then_some(Condition::Stopped),
-            some => some.iter().copied().find(|condition| condition.holds(&state)),
-        };
-        if let Some(condition) = met {
-            let ended = matches!(condition, Condition::Stopped | Condition::Status(Status::Exited));
-            return Ok(if ended { state.exit_code } else { -1 });
+        if let Some(code) = met(&state, conditions) {
+            return Ok(code);
         }
         // The monitor tells of the end at once, and of its code even where the container is removed with it.
         if only_end && stop::is_running(&state) {
-            let control = containers::paths(&engine.store, id).runtime.join("control.sock");
+            let control = containers::paths(&engine.store, id).runtime.join(super::CONTROL);
             if let Ok(stream) = monitor::join(&control, Streams::NONE)
                 && let Ok(code) = monitor::wait_exited(&stream)
             {
@@ -74,10 +69,34 @@ pub fn wait(engine: &Engine, id: &str, conditions: &[Condition], interval: Durat
     }
 }
 
+/// Waits for the first of several containers.
+pub fn wait_first(engine: &Engine, ids: &[String], conditions: &[Condition], interval: Duration) -> Result<i32, Error> {
+    loop {
+        for id in ids {
+            let state = match containers::load_state(&engine.store, id) {
+                Err(storage::Error::NoContainer(_)) => return Ok(code_of_removed(engine, id)),
+                other => other?,
+            };
+            if let Some(code) = met(&state, conditions) {
+                return Ok(code);
+            }
+        }
+        std::thread::sleep(interval);
+    }
+}
+
+/// What `wait` says of a container in this state, if a condition holds.
+fn met(state: &ContainerState, conditions: &[Condition]) -> Option<i32> {
+    let conditions = if conditions.is_empty() { &[Condition::Stopped] } else { conditions };
+    let condition = conditions.iter().copied().find(|condition| condition.holds(state))?;
+    let ended = matches!(condition, Condition::Stopped | Condition::Status(Status::Exited));
+    Some(if ended { state.exit_code } else { -1 })
+}
+
 /// The exit code of a container that is no more: the journal has it.
 fn code_of_removed(engine: &Engine, id: &str) -> i32 {
     let died = |event: &events::Event| event.id == id && event.status == "died";
-    events::read(&engine.store).into_iter().rev().find(died).and_then(|event| event.exit_code).unwrap_or(-1)
+    journal::read(&engine.store).into_iter().rev().find(died).and_then(|event| event.exit_code).unwrap_or(-1)
 }
 
 #[cfg(test)]
