@@ -23,6 +23,7 @@ pub struct AttachOptions {
     pub terminal: bool,
     /// The same as the session was told: [`super::Session::streams`] or [`super::join`].
     pub streams: Streams,
+    /// Looked for in what is typed at a terminal; the bytes of a file or pipe pass as they are.
     pub detach_keys: DetachKeys,
     /// Pass signals sent to the client on to the session.
     pub sig_proxy: bool,
@@ -70,7 +71,7 @@ fn relay(
         stdin: options.streams.stdin.then_some(stdin),
         outputs: [stdout, stderr],
         raw: None,
-        detector: Detector::new(options.detach_keys.clone()),
+        detector: Detector::new(if options.terminal { options.detach_keys.clone() } else { DetachKeys::none() }),
         incoming: Frames::default(),
         outgoing: Vec::new(),
         window: WINDOW,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Forks. `Some(pid)` in the parent, `None` in the child, which has a copy of everything and must end by [`exit_now`].
 /// For a process with one thread only: the child of any other may find locks held for ever.
@@ -29,6 +30,17 @@ pub fn new_session() {
 /// Orphaned descendants of this process become its children (PR_SET_CHILD_SUBREAPER).
 pub fn become_subreaper() -> io::Result<()> {
     nix::sys::prctl::set_child_subreaper(true).map_err(io::Error::from)
+}
+
+/// A descriptor that refers to the process `pid`, closed on exec (pidfd_open(2)).
+pub fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// How a child ended.

@@ -70,6 +70,11 @@ impl Settings {
         Self(raw)
     }
 
+    /// What is typed is shown: not so in raw mode.
+    pub fn echoes(&self) -> bool {
+        self.0.c_lflag & libc::ECHO != 0
+    }
+
     /// Puts them into force once what is still to be written has gone out; input that nobody read is kept.
     pub fn apply(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         // SAFETY: tcsetattr reads the structure it is given.

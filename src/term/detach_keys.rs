@@ -22,10 +22,15 @@ impl Default for DetachKeys {
 }
 
 impl DetachKeys {
+    /// No sequence detaches.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The keys of a comma-separated list such as `ctrl-p,ctrl-q` or `a,ctrl-]`; an empty text switches detaching off.
     pub fn parse(text: &str) -> Result<Self, BadKeys> {
         if text.is_empty() {
-            return Ok(Self(Vec::new()));
+            return Ok(Self::none());
         }
         let keys = text.split(',').map(|key| key_byte(key).ok_or_else(|| BadKeys { text: text.to_owned(), key: key.to_owned() }));
         keys.collect::<Result<_, _>>().map(Self)
