@@ -23,10 +23,18 @@ pub enum Error {
     RangeTooSmall { user: String, kind: &'static str, available: u64, needed: u64 },
     #[error("container ID {0} is not mapped in the user namespace")]
     NotMapped(u32),
-    #[error("invalid ID mapping {0:?}: {1}")]
-    BadMapping(String, &'static str),
-    #[error("invalid user namespace mode {0:?}: {1}")]
-    BadMode(String, &'static str),
+    #[error("initializing ID mappings: {kind} setting is malformed expected [\"[+ug]uint32:[@]uint32[:uint32]\"] : {given:?}")]
+    BadMapping { kind: String, given: Vec<String> },
+    #[error("parent ID {kind} {id} is not mapped/delegated")]
+    NotDelegated { kind: String, id: u64 },
+    #[error("unrecognized namespace mode {0} passed")]
+    UnknownMode(String),
+    #[error("unknown option specified: {0:?}")]
+    UnknownOption(String),
+    #[error("invalid option specified: {0:?}")]
+    BadOption(String),
+    #[error("not enough unused IDs in user namespace: {needed} subordinate {kind}s of user {user} are needed")]
+    NotEnoughUnused { user: String, kind: &'static str, needed: u32 },
     #[error("cannot write {0}")]
     Write(PathBuf, #[source] io::Error),
     #[error("cannot create a process in a user namespace")]
@@ -41,9 +49,9 @@ impl Error {
         match self {
             Self::NoUserNamespaces { mend, .. } | Self::HelperRefused { mend, .. } => mend.clone(),
             Self::NoHelper { .. } => Some("sudo apt-get install uidmap".into()),
-            Self::NoRange { user, .. } | Self::RangeTooSmall { user, .. } => {
-                Some(format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"))
-            }
+            Self::NoRange { user, .. } => Some(super::subid::add_range(user, 65_536)),
+            Self::RangeTooSmall { user, available, needed, .. } => Some(super::subid::add_range(user, needed.saturating_sub(*available))),
+            Self::NotEnoughUnused { user, needed, .. } => Some(super::subid::add_range(user, (*needed).into())),
             _ => None,
         }
     }

@@ -24,6 +24,8 @@ pub struct SubIds {
     pub gid: u32,
     pub uids: Vec<Range>,
     pub gids: Vec<Range>,
+    /// newuidmap or newgidmap is not installed, so that only one ID can be mapped.
+    pub missing_helper: Option<&'static str>,
 }
 
 impl SubIds {
@@ -31,9 +33,23 @@ impl SubIds {
     pub fn of_user() -> Result<Self, Error> {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         let user = user_name(uid).ok_or(Error::NoUser(uid))?;
+        if uid == 0 {
+            return Ok(Self::of_root(user, gid));
+        }
         let uids = ranges_of(Path::new(SUBUID), &user, uid, "-u");
         let gids = ranges_of(Path::new(SUBGID), &user, uid, "-g");
-        Ok(Self { user, uid, gid, uids, gids })
+        Ok(Self { user, uid, gid, uids, gids, missing_helper: missing_helper() })
+    }
+
+    /// Root's, of this machine or of the container this runs in: its ranges where it has some, else what its own namespace has, which it
+    /// may map without a helper.
+    fn of_root(user: String, gid: u32) -> Self {
+        let ranges = |file: &str, map: &str| {
+            let own = fs::read_to_string(file).map_or_else(|_| Vec::new(), |text| parse(&text, &user, Some(0)));
+            if own.is_empty() { fs::read_to_string(map).map_or_else(|_| Vec::new(), |text| own_namespace(&text)) } else { own }
+        };
+        let (uids, gids) = (ranges(SUBUID, "/proc/self/uid_map"), ranges(SUBGID, "/proc/self/gid_map"));
+        Self { user, uid: 0, gid, uids, gids, missing_helper: None }
     }
 
     /// The ranges under other names (`--subuidname`, `--subgidname`); here a name without a range is an error.
@@ -49,10 +65,50 @@ impl SubIds {
         Ok(ids)
     }
 
-    /// There is a range of both kinds, so that more than one ID can be mapped.
-    pub fn has_ranges(&self) -> bool {
-        !self.uids.is_empty() && !self.gids.is_empty()
+    /// There is a range of both kinds and what it takes to map them, so that more than one ID can be mapped.
+    pub fn can_map_ranges(&self) -> bool {
+        !self.uids.is_empty() && !self.gids.is_empty() && self.missing_helper.is_none()
     }
+}
+
+/// The IDs above 0 of a namespace, by its uid_map: no more than a container needs.
+fn own_namespace(map: &str) -> Vec<Range> {
+    const MOST: u64 = 65_536;
+    let mut left = MOST;
+    let mut ranges = Vec::new();
+    for line in map.lines() {
+        let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
+        let (Some(first), Some(_), Some(size)) = (numbers.next(), numbers.next(), numbers.next()) else { continue };
+        let (start, end) = (first.max(1), first + size);
+        let taken = end.saturating_sub(start).min(left);
+        if let (Ok(start), Ok(size @ 1..)) = (u32::try_from(start), u32::try_from(taken)) {
+            ranges.push(Range { start, size });
+            left -= taken;
+        }
+    }
+    ranges
+}
+
+/// The command that gives `user` at least `needed` more subordinate IDs, which nobody has yet.
+pub fn add_range(user: &str, needed: u64) -> String {
+    let first = [SUBUID, SUBGID].map(|file| fs::read_to_string(file).map_or(0, |text| first_free(&text)));
+    let first = first.into_iter().max().unwrap_or_default();
+    let last = first + needed.next_multiple_of(65_536) - 1;
+    format!("sudo usermod --add-subuids {first}-{last} --add-subgids {first}-{last} {user}")
+}
+
+/// The first ID above all ranges of a file, and not below SUB_UID_MIN of login.defs(5).
+fn first_free(text: &str) -> u64 {
+    const MINIMUM: u64 = 100_000;
+    let ends = text.lines().filter_map(|line| {
+        let mut fields = line.trim().splitn(3, ':').skip(1).map(|field| field.parse::<u32>().ok());
+        Some(u64::from(fields.next()??) + u64::from(fields.next()??))
+    });
+    ends.max().unwrap_or(MINIMUM).max(MINIMUM)
+}
+
+fn missing_helper() -> Option<&'static str> {
+    ["newuidmap", "newgidmap"].into_iter().find(|program| super::write::find_program(program).is_none())
 }
 
 /// The ranges of a user, by name or number, in a file of lines `name:start:count`. Lines that are none are skipped, as newuidmap does.
@@ -130,6 +186,20 @@ mod tests {
         for text in ["alice", "alice:", "alice:1", "alice:1:", "alice:x:1", "alice:1:0", "alice:4294967295:2", "alice:1:-1", ":1:1"] {
             assert_eq!(parse(text, "alice", None), [], "{text}");
         }
+    }
+
+    #[test]
+    fn a_new_range_is_above_everybodys() {
+        assert_eq!(first_free("alice:100000:65536\nbob:165536:65536\nbroken"), 231_072);
+        assert_eq!(first_free(""), 100_000);
+    }
+
+    #[test]
+    fn root_in_a_container_may_map_what_its_namespace_has() {
+        let map = "         0       1001          1\n         1     100000      65536\n";
+        assert_eq!(own_namespace(map), [Range { start: 1, size: 65_536 }]);
+        assert_eq!(own_namespace("0 0 4294967295"), [Range { start: 1, size: 65_536 }]);
+        assert_eq!(own_namespace("0 1000 1"), []);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Writing the maps of another process's new user namespace.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use crate::sys;
 
@@ -54,17 +54,9 @@ impl Helper {
         let mut arguments = vec![program.to_owned(), pid.to_string()];
         arguments.extend(mappings.iter().flat_map(|m| [m.container, m.host, m.size]).map(|number| number.to_string()));
         let arguments: Vec<CString> = arguments.into_iter().filter_map(|text| CString::new(text).ok()).collect();
-        let mut started = Err(io::Error::from_raw_os_error(libc::ENOENT));
-        // Where every distribution has it; a search of PATH is for the others.
-        for directory in std::iter::once("/usr/bin".into()).chain(search_path()) {
-            let file = directory.join(program);
-            let Ok(file) = CString::new(file.as_os_str().as_bytes()) else { continue };
-            started = sys::spawn::spawn(&file, &arguments, Some(stderr.as_fd()));
-            match &started {
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => {}
-                _ => break,
-            }
-        }
+        let file = find_program(program).ok_or(Error::NoHelper { program })?;
+        let file = CString::new(file.into_os_string().into_vec()).map_err(|error| failed(error.into()))?;
+        let started = sys::spawn::spawn(&file, &arguments, Some(stderr.as_fd()));
         match started {
             Ok(pid) => Ok(Self { program, pid, messages: fs::File::from(std::os::fd::OwnedFd::from(messages)) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoHelper { program }),
@@ -92,7 +84,9 @@ impl Helper {
 /// What helps against a helper's refusal, by its message.
 fn mend(message: &str, program: &str, kind: &str, file: &str) -> Option<String> {
     if message.contains("not allowed") {
-        Some(format!("sudo usermod --add-sub{kind}s 100000-165535 $USER   # the range is checked against {file}"))
+        Some(format!(
+            "grep . {file}   # the range must be there for this user; add one with: sudo usermod --add-sub{kind}s FIRST-LAST USER"
+        ))
     } else if message.contains("Operation not permitted") {
         let capability = if kind == "uid" { "cap_setuid" } else { "cap_setgid" };
         Some(format!("sudo setcap {capability}=ep /usr/bin/{program}   # or: sudo chmod u+s /usr/bin/{program}"))
@@ -101,10 +95,11 @@ fn mend(message: &str, program: &str, kind: &str, file: &str) -> Option<String> 
     }
 }
 
-fn search_path() -> Vec<PathBuf> {
+/// Where newuidmap or newgidmap is. First where every distribution has it: a search of PATH is for the others.
+pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(OsStr::new(&path)).filter(|directory| directory.is_absolute());
-    directories
-        .chain(["/usr/local/bin", "/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"].map(|text| Path::new(text).to_owned()))
-        .collect()
+    let elsewhere = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    let usual = ["/usr/local/bin", "/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"].map(PathBuf::from);
+    let mut candidates = std::iter::once(PathBuf::from("/usr/bin")).chain(elsewhere).chain(usual).map(|directory| directory.join(name));
+    candidates.find(|file| nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
 }
