@@ -5,6 +5,7 @@
 mod container_flags;
 mod create;
 mod error;
+mod exec;
 mod flags;
 mod globals;
 mod human;
@@ -19,6 +20,7 @@ mod rm;
 mod roles;
 mod run;
 mod several;
+mod start;
 mod stop;
 mod table;
 mod template;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals, create, flags, kill, man, port, ps, rename, restart, rm, run, stop, wait};
+use super::{CliError, Globals, create, exec, flags, kill, man, port, ps, rename, restart, rm, run, start, stop, wait};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -33,6 +33,7 @@ macro_rules! verb {
 /// Verbs of the top level.
 const TOP: &[Verb] = &[
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+    verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
@@ -42,6 +43,7 @@ const TOP: &[Verb] = &[
     verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
     verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
     verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+    verb!("start", [], "Start containers", start::StartArgs, start::run),
     verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
     verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
 ];
@@ -52,6 +54,7 @@ const GROUPS: &[(&str, &str, &[Verb])] = &[(
     "Manage containers",
     &[
         verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+        verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
         verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
         verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
         verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
@@ -59,6 +62,7 @@ const GROUPS: &[(&str, &str, &[Verb])] = &[(
         verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
         verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
         verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+        verb!("start", [], "Start containers", start::StartArgs, start::run),
         verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
         verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
     ],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{
     Capabilities, Capability, Linux, LinuxCapabilities, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType,
-    PosixRlimitBuilder, PosixRlimitType, Process, Root, Spec, User,
+    PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, Root, Spec, User,
 };
 
 use super::mounts::{self, Backing};
@@ -114,20 +114,33 @@ fn process(config: &ContainerConfig, host: &Host<'_>) -> Result<Process, Error> 
     process.set_no_new_privileges(config.security.no_new_privileges.then_some(true));
     process.set_apparmor_profile(Some(config.security.apparmor.clone()).filter(|profile| !matches!(profile.as_str(), "" | "unconfined")));
     process.set_oom_score_adj(settings.oom_score_adj);
+    process.set_rlimits(Some(limits(config, host.limit)?));
+    Ok(process)
+}
+
+/// The resource limits of a process of the container.
+pub fn limits(config: &ContainerConfig, limit_of: fn(&str) -> Option<(u64, u64)>) -> Result<Vec<PosixRlimit>, Error> {
+    let settings = &config.process;
     let limits = if settings.host_limits {
         settings.rlimits.clone()
     } else {
-        ulimit::with_defaults(settings.rlimits.clone(), |kind| (host.limit)(kind).map_or(u64::MAX, |(_, hard)| hard))
+        ulimit::with_defaults(settings.rlimits.clone(), |kind| limit_of(kind).map_or(u64::MAX, |(_, hard)| hard))
     };
     let mut rlimits = Vec::with_capacity(limits.len());
     for limit in limits {
         // Without root, a hard limit can only be lowered.
-        let ceiling = (host.limit)(&limit.kind).map_or(u64::MAX, |(_, hard)| hard);
+        let ceiling = limit_of(&limit.kind).map_or(u64::MAX, |(_, hard)| hard);
         let kind = limit.kind.parse::<PosixRlimitType>().map_err(|_| Error::Invalid(format!("invalid ulimit type: {}", limit.kind)))?;
         rlimits.push(PosixRlimitBuilder::default().typ(kind).soft(limit.soft.min(ceiling)).hard(limit.hard.min(ceiling)).build()?);
     }
-    process.set_rlimits(Some(rlimits));
-    Ok(process)
+    Ok(rlimits)
+}
+
+/// Only the namespaces of a container, for executing in it.
+pub fn namespaces_of(config: &ContainerConfig) -> Linux {
+    let mut linux = Linux::default();
+    linux.set_namespaces(Some(namespaces(config, &Joined::default())));
+    linux
 }
 
 /// The specification's user, with the file mode creation mask.

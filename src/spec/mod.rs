@@ -24,4 +24,4 @@ pub mod users;
 pub mod volume;
 
 pub use error::Error;
-pub use generate::{Files, Host, Joined, capabilities, generate, user};
+pub use generate::{Files, Host, Joined, capabilities, generate, limits, namespaces_of, user};

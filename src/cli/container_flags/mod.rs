@@ -9,9 +9,15 @@ mod network;
 mod process;
 mod security;
 
+pub use process::read_environment;
+
 use super::CliError;
-use crate::engine::container::{CreateRequest, Source};
+use std::path::Path;
+
+use crate::engine::Engine;
+use crate::engine::container::{self, CreateRequest, Source};
 use crate::spec;
+use crate::storage::containers;
 
 /// Options of `run` and `create`.
 #[derive(Debug, clap::Args)]
@@ -55,6 +61,19 @@ impl ContainerFlags {
         self.mounts.apply(&mut request)?;
         check(&request)?;
         Ok(request)
+    }
+}
+
+/// The full ID of the container that was named, whose ID is in a file, or that was created last.
+pub fn which(engine: &Engine, name: Option<&str>, file: Option<&Path>) -> Result<String, CliError> {
+    if let Some(file) = file {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| CliError::new(format!("reading CIDFile: open {}: {}", file.display(), process::reason(&error))))?;
+        return Ok(containers::find(&engine.store, text.lines().next().unwrap_or_default().trim())?);
+    }
+    match name {
+        Some(name) => Ok(containers::find(&engine.store, name)?),
+        None => Ok(container::latest(engine)?.id),
     }
 }
 

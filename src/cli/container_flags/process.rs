@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::CliError;
 use crate::engine::container::CreateRequest;
-use crate::spec;
+use crate::spec::{self, environment::Environment};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Process")]
@@ -100,16 +100,7 @@ impl ProcessFlags {
         environment.merge = self.env_merge;
         environment.http_proxy = self.http_proxy;
         environment.host = self.env_host;
-        let host = || std::env::vars().collect::<Vec<_>>();
-        for file in &self.env_file {
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                CliError::new(format!("parsing file {:?}: open {}: {}", file.display().to_string(), file.display(), reason(&error)))
-            })?;
-            environment.set.apply_file(&text, host)?;
-        }
-        for value in &self.env {
-            environment.set.apply(value, host)?;
-        }
+        environment.set = read_environment(&self.env_file, &self.env)?;
 
         let process = &mut request.config.process;
         if self.group_add.iter().any(|group| group == "keep-groups") && self.group_add.len() > 1 {
@@ -133,6 +124,8 @@ impl ProcessFlags {
         }
         process.timezone = self.tz.unwrap_or_default();
         process.oom_score_adj = self.oom_score_adj;
+        crate::sys::host::inherited(self.preserve_fds)
+            .map_err(|_| CliError::new("the preserve-fds option requires that file descriptors must be passed"))?;
         process.preserve_fds = self.preserve_fds;
         process.passwd = self.passwd;
         process.passwd_entry = self.passwd_entry;
@@ -152,6 +145,22 @@ impl ProcessFlags {
         };
         Ok(())
     }
+}
+
+/// The environment of `--env-file` and `-e`.
+pub fn read_environment(files: &[PathBuf], values: &[String]) -> Result<Environment, CliError> {
+    let host = || std::env::vars().collect::<Vec<_>>();
+    let mut environment = Environment::default();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            CliError::new(format!("parsing file {:?}: open {}: {}", file.display().to_string(), file.display(), reason(&error)))
+        })?;
+        environment.apply_file(&text, host)?;
+    }
+    for value in values {
+        environment.apply(value, host)?;
+    }
+    Ok(environment)
 }
 
 /// One word, or a JSON array of words; the empty string clears the image's.

@@ -15,7 +15,7 @@ use crate::spec::mounts::Backing;
 use crate::spec::rootfs::RootView;
 use crate::spec::{self, Host, Joined};
 use crate::storage::containers::{self, ContainerPaths};
-use crate::storage::{self, ContainerConfig, ContainerState, Mount, MountKind, Namespace, NetworkMode, Root, Seccomp};
+use crate::storage::{self, ContainerConfig, Mount, MountKind, Namespace, NetworkMode, Root, Seccomp};
 use crate::sys::host;
 
 /// A start, ready for the runtime.
@@ -244,19 +244,4 @@ pub fn filter(engine: &Engine, config: &ContainerConfig) -> Result<Option<Filter
         Seccomp::Profile(path) => seccomp::Source::File(path),
     };
     Ok(Some(seccomp::filter(source, &config.security.capabilities, &engine.paths.cache)?))
-}
-
-/// The user of a running container's configuration, for exec.
-pub fn view(engine: &Engine, config: &ContainerConfig, state: &ContainerState) -> Result<RootView, Error> {
-    let _ = state;
-    let paths = containers::paths(&engine.store, &config.id);
-    let layers = match &config.root {
-        Root::Directory { path, overlay: false } => vec![path.clone()],
-        Root::Directory { path, overlay: true } => vec![paths.runtime.join("upper"), path.clone()],
-        Root::Image { layers, .. } => {
-            let (lower, data) = image_layers(engine, config, layers)?;
-            std::iter::once(paths.upper).chain(lower).chain(data).collect()
-        }
-    };
-    Ok(RootView { layers })
 }

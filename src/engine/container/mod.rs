@@ -1,6 +1,7 @@
 //! Containers: creating, starting, executing in them.
 
 mod create;
+mod exec;
 mod files;
 mod idmap;
 mod image;
@@ -20,13 +21,14 @@ mod volumes;
 mod wait;
 
 pub use create::{create, now};
+pub use exec::{ExecRequest, Executed, exec, sessions};
 pub use list::{ListRequest, Selected, Selection, compare, find, latest, list, sort_by_creation};
 pub use ports::{describe as describe_ports, exposed_ports, single_ports};
 pub use remove::{RemoveOptions, Removed, remove_all};
 pub use rename::rename;
 pub use request::{CreateRequest, EnvironmentRequest, Pull, PullPolicy, Source};
 pub use restart::{begin_restart, start_again};
-pub use start::{CONTROL, StartRequest, Started, start};
+pub use start::{CONTROL, StartRequest, Started, attach, start};
 
 pub use usage::{size, tree as tree_size};
 pub use wait::{Condition, wait, wait_first};

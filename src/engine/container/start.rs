@@ -96,3 +96,21 @@ fn log(config: &ContainerConfig, driver: LogDriver) -> LogConfig {
         labels: config.log.labels.iter().filter_map(label).collect(),
     }
 }
+
+/// Attaches to a container that runs.
+pub fn attach(engine: &Engine, id: &str, request: &StartRequest) -> Result<Started, Error> {
+    let config = containers::load_config(&engine.store, id)?;
+    let control = containers::paths(&engine.store, id).runtime.join(CONTROL);
+    let stream = monitor::join(&control, request.streams)?;
+    let options = AttachOptions {
+        terminal: config.process.terminal,
+        streams: request.streams,
+        detach_keys: request.detach_keys.clone(),
+        sig_proxy: request.sig_proxy,
+    };
+    super::create::record(engine, &config, "attach")?;
+    match monitor::attach(stream, &options)? {
+        AttachEnd::Exited(code) => Ok(Started::Exited(code)),
+        AttachEnd::Detached => Ok(Started::Detached),
+    }
+}
