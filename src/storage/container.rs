@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::network::PortMapping;
 use crate::userns::IdMap;
 
 /// Everything `create` decided: flags, image defaults and containers.conf already resolved into one.
@@ -266,19 +267,6 @@ pub enum NetworkMode {
     /// A new namespace with nothing but loopback is `None`; this one is left to others to configure.
     Container(String),
     Path(PathBuf),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PortMapping {
-    /// Empty: all addresses.
-    pub host_ip: String,
-    pub host_port: u16,
-    pub container_port: u16,
-    /// Number of consecutive ports, at least 1.
-    pub range: u16,
-    /// tcp, udp or sctp.
-    pub protocol: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

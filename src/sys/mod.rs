@@ -19,6 +19,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;
+pub mod spawn_helper;
 pub mod stream;
 pub mod supervisor;
 pub mod tty;
