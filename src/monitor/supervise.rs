@@ -103,7 +103,7 @@ struct Monitor {
     complaints: Option<File>,
     /// Room for a frame of output; empty while idle.
     buffer: Vec<u8>,
-    /// Something has happened since memory was last given back.
+    /// Something happened just now: more is likely to follow.
     warm: bool,
 }
 
@@ -191,22 +191,23 @@ impl Monitor {
         }
     }
 
-    /// Waits for events until `deadline`. When there are none for a while, memory is given back before going on.
+    /// Waits for events until `deadline`. When there are none for a while, the buffers are given back, and the next wait goes without
+    /// what it does not need.
     fn next_events(&mut self, deadline: Option<Instant>) -> impl Iterator<Item = Event> + use<> {
         let deadline = [deadline, self.clients.deadline()].into_iter().flatten().min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let timeout = if self.warm { Some(left.map_or(IDLE, |left| left.min(IDLE))) } else { left };
-        let events = self.poll.wait(timeout).map(Vec::from_iter).unwrap_or_default();
+        let events: Vec<Event> = if self.warm {
+            self.poll.wait(Some(left.map_or(IDLE, |left| left.min(IDLE)))).map(Vec::from_iter).unwrap_or_default()
+        } else {
+            self.buffer = Vec::new();
+            self.clients.release_memory();
+            self.log.release_memory();
+            self.poll.wait_idle(left).map(Vec::from_iter).unwrap_or_default()
+        };
+        self.warm = !events.is_empty();
         if events.is_empty() {
             self.clients.drop_stuck(Instant::now());
-            if self.warm {
-                self.buffer = Vec::new();
-                self.clients.release_memory();
-                self.log.release_memory();
-                supervisor::release_memory();
-            }
         }
-        self.warm = !events.is_empty();
         events.into_iter()
     }
 

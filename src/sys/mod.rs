@@ -5,6 +5,7 @@ pub mod clone;
 pub mod cred;
 pub mod fork;
 pub mod host;
+pub mod idle;
 pub mod lock;
 pub mod loopback;
 pub mod message;

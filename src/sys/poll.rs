@@ -87,13 +87,20 @@ impl Poll {
     /// Waits until something is ready or `timeout` is over (`None`: for ever) and gives the ready ones, at most 8 at a time.
     /// An interruption by a signal or by SIGSTOP/SIGCONT gives none.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Event> + use<>> {
-        let timeout = timeout.map_or(EpollTimeout::NONE, |timeout| {
-            // Rounded up, or the last millisecond before a deadline would be a busy loop.
-            let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
-            EpollTimeout::try_from(u32::try_from(milliseconds).unwrap_or(u32::MAX).min(i32::MAX as u32)).unwrap_or(EpollTimeout::MAX)
-        });
         let mut events = [EpollEvent::empty(); 8];
-        let count = match self.0.wait(&mut events, timeout) {
+        let count = self.0.wait(&mut events, EpollTimeout::try_from(milliseconds(timeout)).unwrap_or(EpollTimeout::NONE));
+        Self::collect(events, count)
+    }
+
+    /// The same for a wait that is likely to be long: it holds as little memory as can be, which makes the next steps a bit slower.
+    pub fn wait_idle(&self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Event> + use<>> {
+        let mut events = [EpollEvent::empty(); 8];
+        let count = super::idle::epoll_wait(self.0.0.as_fd(), &mut events, milliseconds(timeout));
+        Self::collect(events, count)
+    }
+
+    fn collect(events: [EpollEvent; 8], count: Result<usize, Errno>) -> io::Result<impl Iterator<Item = Event> + use<>> {
+        let count = match count {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(error.into()),
@@ -109,6 +116,11 @@ impl Poll {
             }
         }))
     }
+}
+
+/// As epoll counts: -1 is for ever. Rounded up, or the last millisecond before a deadline would be a busy loop.
+fn milliseconds(timeout: Option<Duration>) -> i32 {
+    timeout.map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX))
 }
 
 /// Waits until one of `fds` is ready for its interest, or over, and tells which are. Unlike epoll this takes regular files, which
