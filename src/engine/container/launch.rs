@@ -1,12 +1,12 @@
 //! What one start of a container needs, worked out in the monitor: root file system, user, files, mounts, specification.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use super::{files, volumes};
+use super::{composed_root, files, volumes};
 use crate::engine::{Engine, Error};
 use crate::oci::Digest;
 use crate::runtime::Rootfs;
@@ -44,9 +44,19 @@ impl Prepared {
 
 /// Prepares a start. The container's runtime directory exists.
 pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Prepared, Error> {
-    let root = root(engine, config, paths)?;
+    let (root, beneath) = root(engine, config, paths)?;
+    // What the root file system itself consists of comes before what the user mounts.
+    let composed = (!beneath.is_empty()).then(|| {
+        let mounts = beneath.into_iter().chain(config.mounts.iter().cloned()).collect();
+        ContainerConfig { mounts, ..config.clone() }
+    });
+    let config = composed.as_ref().unwrap_or(config);
     let (view, merged) = match &root {
-        PreparedRoot::Directory(path) => (RootView { layers: vec![path.clone()] }, path.clone()),
+        PreparedRoot::Directory(path) => {
+            // Files are looked up in the tree itself: what a composed root consists of is not mounted yet.
+            let tree = if let Root::Directory { path, .. } = &config.root { path } else { path };
+            (RootView { layers: vec![tree.clone()] }, path.clone())
+        }
         PreparedRoot::Overlay { lower, data, upper, merged, .. } => {
             let layers = std::iter::once(upper).chain(lower).chain(data).cloned().collect();
             (RootView { layers }, merged.clone())
@@ -71,21 +81,27 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
     Ok(Prepared { spec: spec::generate(config, &host)?, filter, root })
 }
 
-fn root(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<PreparedRoot, Error> {
+/// The root file system, and the mounts that make it up where it is not one alone.
+fn root(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<(PreparedRoot, Vec<Mount>), Error> {
     match &config.root {
-        Root::Directory { path, overlay: false } => Ok(PreparedRoot::Directory(path.clone())),
+        Root::Directory { path, overlay: false } => Ok((PreparedRoot::Directory(path.clone()), Vec::new())),
         Root::Directory { path, overlay: true } => {
+            let base = paths.runtime.join("root");
+            fresh(&base)?;
+            if let Some(mounts) = composed_root::compose(path, &base)? {
+                return Ok((PreparedRoot::Directory(base), mounts));
+            }
             // Not below the lower directory, where the kernel refuses it: `/` contains all but other file systems. It is thrown away.
             let [upper, work] = ["upper", "work"].map(|name| paths.runtime.join(name));
             fresh(&upper)?;
             fresh(&work)?;
             let lower = vec![path.clone()];
-            Ok(PreparedRoot::Overlay { lower, data: Vec::new(), upper, work, merged: paths.merged.clone() })
+            Ok((PreparedRoot::Overlay { lower, data: Vec::new(), upper, work, merged: paths.merged.clone() }, Vec::new()))
         }
         Root::Image { layers, .. } => {
             let (lower, data) = image_layers(engine, config, layers)?;
             let (upper, work) = (paths.upper.clone(), paths.work.clone());
-            Ok(PreparedRoot::Overlay { lower, data, upper, work, merged: paths.merged.clone() })
+            Ok((PreparedRoot::Overlay { lower, data, upper, work, merged: paths.merged.clone() }, Vec::new()))
         }
     }
 }
@@ -177,6 +193,10 @@ fn backing(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths, in
                     let directories = ["upper", "work"].map(|name| paths.runtime.join(format!("mount-{index}-{name}")));
                     directories.iter().try_for_each(|path| fresh(path))?;
                     let [upper, work] = directories;
+                    // The upper directory is what the container sees of the mount's root: /tmp must stay open to all.
+                    let source = Path::new(&mount.source);
+                    let mode = fs::metadata(source).map_err(Error::io("open", source))?.permissions().mode() & 0o7777;
+                    fs::set_permissions(&upper, fs::Permissions::from_mode(mode | 0o700)).map_err(Error::io("set the mode of", &upper))?;
                     (upper, work)
                 }
             };

@@ -1,5 +1,6 @@
 //! Containers: creating, starting, executing in them.
 
+mod composed_root;
 mod create;
 mod exec;
 mod files;
