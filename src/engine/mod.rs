@@ -4,6 +4,7 @@ pub mod container;
 mod error;
 pub mod events;
 pub mod filter;
+pub mod image;
 pub mod journal;
 mod pattern;
 pub mod when;

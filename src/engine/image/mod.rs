@@ -1,0 +1,13 @@
+//! Images of the store: finding, listing, naming, removing them.
+
+mod history;
+mod list;
+mod lookup;
+mod names;
+mod remove;
+
+pub use history::{Layer, history};
+pub use list::{Image, ListRequest, compare, list};
+pub use lookup::{find, get};
+pub use names::{normalize, tag, untag};
+pub use remove::{Pruned, RemoveOptions, Removed, prune, remove, remove_with_names};
