@@ -9,6 +9,7 @@ mod exec;
 mod flags;
 mod globals;
 mod human;
+mod image;
 mod kill;
 mod man;
 mod output;
@@ -25,6 +26,7 @@ mod stop;
 mod table;
 mod template;
 mod verbs;
+mod volume;
 mod wait;
 
 pub use error::CliError;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals, create, exec, flags, kill, man, port, ps, rename, restart, rm, run, start, stop, wait};
+use super::{CliError, Globals, create, exec, flags, image, kill, man, port, ps, rename, restart, rm, run, start, stop, volume, wait};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -34,11 +34,35 @@ macro_rules! verb {
 const TOP: &[Verb] = &[
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
+    verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
+    verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
     verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
     verb!("ps", [], "List containers", ps::PsArgs, ps::ps),
+    verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
+    verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
+    verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
+    verb!("rmi", [], "Remove one or more images from local storage", image::rmi::RmiArgs, image::rmi::rmi),
+    verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
+    verb!("start", [], "Start containers", start::StartArgs, start::run),
+    verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
+    verb!("tag", [], "Add an additional name to a local image", image::tag::TagArgs, image::tag::tag),
+    verb!("untag", [], "Remove a name from a local image", image::untag::UntagArgs, image::untag::untag),
+    verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
+];
+
+/// Groups of verbs: name, what it is about, its verbs.
+const GROUPS: &[(&str, &str, &[Verb])] =
+    &[("container", "Manage containers", CONTAINER), ("image", "Manage images", IMAGE), ("volume", "Manage volumes", VOLUME)];
+
+const CONTAINER: &[Verb] = &[
+    verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+    verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
+    verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
+    verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
+    verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
     verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
     verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
     verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
@@ -48,25 +72,24 @@ const TOP: &[Verb] = &[
     verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
 ];
 
-/// Verbs of the groups `container`, `image`, `volume`, `system`: name, what it is about, its verbs.
-const GROUPS: &[(&str, &str, &[Verb])] = &[(
-    "container",
-    "Manage containers",
-    &[
-        verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
-        verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
-        verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
-        verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
-        verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
-        verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
-        verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
-        verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
-        verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
-        verb!("start", [], "Start containers", start::StartArgs, start::run),
-        verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
-        verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
-    ],
-)];
+const IMAGE: &[Verb] = &[
+    verb!("exists", [], "Check if an image exists in local storage", image::exists::ExistsArgs, image::exists::exists),
+    verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
+    verb!("list", ["ls"], "List images in local storage", image::images::ImagesArgs, image::images::images),
+    verb!("prune", [], "Remove unused images", image::prune::PruneArgs, image::prune::prune),
+    verb!("rm", [], "Remove one or more images from local storage", image::rmi::RmiArgs, image::rmi::rmi),
+    verb!("tag", [], "Add an additional name to a local image", image::tag::TagArgs, image::tag::tag),
+    verb!("untag", [], "Remove a name from a local image", image::untag::UntagArgs, image::untag::untag),
+];
+
+const VOLUME: &[Verb] = &[
+    verb!("create", [], "Create a new volume", volume::create::CreateArgs, volume::create::create),
+    verb!("exists", [], "Check if volume exists", volume::exists::ExistsArgs, volume::exists::exists),
+    verb!("inspect", [], "Display detailed information on one or more volumes", volume::inspect::InspectArgs, volume::inspect::inspect),
+    verb!("ls", ["list"], "List volumes", volume::ls::LsArgs, volume::ls::ls),
+    verb!("prune", [], "Remove all unused volumes", volume::prune::PruneArgs, volume::prune::prune),
+    verb!("rm", ["remove"], "Remove one or more volumes", volume::rm::RmArgs, volume::rm::rm),
+];
 
 /// The whole command, each verb's flags deferred.
 pub fn command() -> Command {

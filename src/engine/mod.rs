@@ -5,8 +5,10 @@ mod error;
 pub mod events;
 pub mod filter;
 pub mod image;
+pub mod inspect;
 pub mod journal;
 mod pattern;
+pub mod volume;
 pub mod when;
 
 use std::path::PathBuf;

@@ -147,9 +147,8 @@ fn choose(engine: &Engine, given: &[String], keys: &[&str]) -> Result<Vec<Volume
     }
     let filters = Filters::parse(given, keys)?;
     let until = filter::until(filters.values("until"))?;
-    let created = |name: &String| -> Result<Timestamp, Error> {
-        Ok(when::parse(&volumes::find(&engine.store, name)?.created).unwrap_or_default())
-    };
+    let created =
+        |name: &String| -> Result<Timestamp, Error> { Ok(when::parse(&volumes::find(&engine.store, name)?.created).unwrap_or_default()) };
     let since = filters.values("since").iter().chain(filters.values("after")).map(created).collect::<Result<Vec<_>, _>>()?;
     for value in filters.values("dangling") {
         filter::boolean("dangling", value)?;
@@ -163,7 +162,9 @@ fn choose(engine: &Engine, given: &[String], keys: &[&str]) -> Result<Vec<Volume
             "name" => values.iter().any(|value| filter::matches(value, &record.name)),
             "label" => filter::has_labels(&record.labels, values),
             "label!" => !filter::has_labels(&record.labels, values),
-            "dangling" => values.iter().any(|value| filter::boolean(key, value).is_ok_and(|wanted| wanted != used.contains_key(&record.name))),
+            "dangling" => {
+                values.iter().any(|value| filter::boolean(key, value).is_ok_and(|wanted| wanted != used.contains_key(&record.name)))
+            }
             "driver" => values.iter().any(|value| value == "local"),
             "scope" => values.iter().any(|value| value == "local"),
             "opt" => values.iter().any(|value| {

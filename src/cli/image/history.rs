@@ -46,7 +46,13 @@ pub fn history(args: HistoryArgs, globals: &Globals) -> Result<ExitCode, CliErro
         None if args.quiet => layers.iter().try_for_each(|layer| output::line(&id(layer, args.no_trunc)))?,
         None => {
             let cells = layers.iter().map(|layer| {
-                vec![id(layer, args.no_trunc), created(layer, &args, now), created_by(layer, &args), human::size(layer.size, 3), layer.comment.clone()]
+                vec![
+                    id(layer, args.no_trunc),
+                    created(layer, &args, now),
+                    created_by(layer, &args),
+                    human::size(layer.size, 3),
+                    layer.comment.clone(),
+                ]
             });
             output::text(&table::rows(&["ID", "CREATED", "CREATED BY", "SIZE", "COMMENT"], cells.collect::<Vec<_>>()))?;
         }

@@ -91,7 +91,9 @@ pub fn images(args: ImagesArgs, globals: &Globals) -> Result<ExitCode, CliError>
     let images = image::list(&engine, &ListRequest { name: args.image.clone(), filters: args.filter.clone() })?;
     let mut rows: Vec<Row> = images.iter().flat_map(rows).collect();
     if args.sort != "created" {
-        rows.sort_by(|one, other| image::compare(&args.sort, (one.repository, one.tag, one.image), (other.repository, other.tag, other.image)));
+        rows.sort_by(|one, other| {
+            image::compare(&args.sort, (one.repository, one.tag, one.image), (other.repository, other.tag, other.image))
+        });
     }
     let now = Timestamp::now();
     if args.quiet {

@@ -40,8 +40,29 @@ impl Image {
 }
 
 const KEYS: [&str; 24] = [
-    "after", "after!", "before", "before!", "since", "since!", "containers", "containers!", "dangling", "dangling!", "id", "id!",
-    "intermediate", "intermediate!", "label", "label!", "manifest", "manifest!", "readonly", "readonly!", "reference", "reference!", "until",
+    "after",
+    "after!",
+    "before",
+    "before!",
+    "since",
+    "since!",
+    "containers",
+    "containers!",
+    "dangling",
+    "dangling!",
+    "id",
+    "id!",
+    "intermediate",
+    "intermediate!",
+    "label",
+    "label!",
+    "manifest",
+    "manifest!",
+    "readonly",
+    "readonly!",
+    "reference",
+    "reference!",
+    "until",
     "until!",
 ];
 
@@ -102,9 +123,8 @@ struct ImageFilter<'a> {
 
 impl<'a> ImageFilter<'a> {
     fn new(engine: &Engine, filters: &'a Filters) -> Result<Self, Error> {
-        let created = |name: &String| -> Result<Timestamp, Error> {
-            Ok(when::parse(&lookup::get(engine, name)?.0.created).unwrap_or_default())
-        };
+        let created =
+            |name: &String| -> Result<Timestamp, Error> { Ok(when::parse(&lookup::get(engine, name)?.0.created).unwrap_or_default()) };
         for key in ["dangling", "containers", "intermediate", "readonly", "manifest"] {
             for value in filters.values(key) {
                 if key != "containers" || value != "external" {
@@ -177,7 +197,9 @@ mod tests {
     #[test]
     fn references_match_whole_names_and_their_ends() {
         let name = "localhost/bar/foo:latest";
-        for (pattern, expected) in [("foo", true), ("*/foo", true), ("bar/foo", true), ("foo:latest", true), ("f*", true), ("oo", false), ("bar", false)] {
+        for (pattern, expected) in
+            [("foo", true), ("*/foo", true), ("bar/foo", true), ("foo:latest", true), ("f*", true), ("oo", false), ("bar", false)]
+        {
             assert_eq!(is_reference(name, pattern), expected, "{pattern}");
         }
         assert!(is_reference("localhost:5000/a", "localhost:5000/a"));

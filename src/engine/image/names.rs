@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn names_without_a_registry_are_the_users_own() {
-        let cases = [("foo", "localhost/foo:latest"), ("foo:1", "localhost/foo:1"), ("docker.io/alpine", "docker.io/library/alpine:latest")];
+        let cases =
+            [("foo", "localhost/foo:latest"), ("foo:1", "localhost/foo:1"), ("docker.io/alpine", "docker.io/library/alpine:latest")];
         for (name, expected) in cases {
             assert_eq!(normalize(name).map(|reference| reference.to_string()).ok().as_deref(), Some(expected));
         }
