@@ -97,6 +97,10 @@ fn configure(kind: &CStr, name: &CStr, options: &Options) -> io::Result<OwnedFd>
         context.flag(&CString::new(*flag)?)?;
     }
     for (key, value) in &options.parameters {
+        if let (Some(layers), true) = (value, kind == c"overlay" && matches!(key.as_str(), "lowerdir" | "upperdir" | "workdir")) {
+            overlay_layers(&context, key, layers)?;
+            continue;
+        }
         let key = CString::new(key.as_str())?;
         match value {
             Some(value) => context.set(&key, &CString::new(value.as_str())?)?,
@@ -105,6 +109,30 @@ fn configure(kind: &CStr, name: &CStr, options: &Options) -> io::Result<OwnedFd>
     }
     context.create()?;
     context.mount(options.attributes.set)
+}
+
+/// Layers by descriptor: a path given as a string may have at most 255 bytes.
+fn overlay_layers(context: &Context, key: &str, value: &str) -> io::Result<()> {
+    let mut paths = vec![Vec::new()];
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => paths.last_mut().into_iter().for_each(|path| path.extend(bytes.next())),
+            b':' if key == "lowerdir" => paths.push(Vec::new()),
+            byte => paths.last_mut().into_iter().for_each(|path| path.push(byte)),
+        }
+    }
+    let name = if key == "lowerdir" { c"lowerdir+".to_owned() } else { CString::new(key)? };
+    for path in paths {
+        let path = CString::new(path)?;
+        let layer = open_tree(None, &path, Clone::No)?;
+        match context.set_fd(&name, layer.as_fd()) {
+            // Before Linux 6.13 an overlay takes no descriptors.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBADF)) => context.set(&name, &path)?,
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 fn describe(mount: &Mount) -> String {

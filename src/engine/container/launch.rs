@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use super::{composed_root, files, volumes};
+use super::{composed_root, copy_up, files, volumes};
 use crate::engine::{Engine, Error};
 use crate::oci::Digest;
 use crate::runtime::Rootfs;
@@ -67,6 +67,7 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
     let (user, mut generated) = files::users(config, &view, paths)?;
     files::generate(config, &view, paths, &mut generated)?;
     let backings = backings(engine, config, paths)?;
+    copy_up::prepare(engine, config, &view.layers, &backings, &user)?;
     let devices = if config.security.privileged { host_devices() } else { Vec::new() };
     let filter = filter(engine, config)?;
     let host = Host {

@@ -1,6 +1,7 @@
 //! Containers: creating, starting, executing in them.
 
 mod composed_root;
+mod copy_up;
 mod create;
 mod exec;
 mod files;
