@@ -179,7 +179,9 @@ impl Mount {
 
     /// Its parameters name users or groups, which only mean something once the ID maps are written.
     pub fn names_ids(&self) -> bool {
-        self.options.parameters.iter().any(|(name, _)| matches!(name.as_str(), "uid" | "gid" | "user_id" | "group_id"))
+        // An overlay makes its work directory, of mode 0, with the rights of whoever creates it.
+        self.is_new("overlay")
+            || self.options.parameters.iter().any(|(name, _)| matches!(name.as_str(), "uid" | "gid" | "user_id" | "group_id"))
     }
 
     /// A new file system of this type.
