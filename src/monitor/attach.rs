@@ -298,7 +298,7 @@ impl Client<'_> {
                 self.output.extend_from_slice(bytes);
             }
             Report::Credit(bytes) => self.window = (self.window + bytes).min(WINDOW),
-            Report::Exited(code) => self.ended = Some(Ok(AttachEnd::Exited(code))),
+            Report::Exited { code, .. } => self.ended = Some(Ok(AttachEnd::Exited(code))),
         }
         Ok(())
     }

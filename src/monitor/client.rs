@@ -17,7 +17,7 @@ pub fn wait_started(stream: &UnixStream) -> Result<i32, Error> {
 
 /// Waits for the exit code of the session behind `stream`, passing over everything else.
 pub fn wait_exited(stream: &UnixStream) -> Result<i32, Error> {
-    wait_for(stream, |report| if let Report::Exited(code) = report { Some(code) } else { None })
+    wait_for(stream, |report| if let Report::Exited { code, .. } = report { Some(code) } else { None })
 }
 
 fn wait_for<T>(mut stream: &UnixStream, wanted: impl Fn(Report<'_>) -> Option<T>) -> Result<T, Error> {

@@ -114,10 +114,10 @@ impl Clients {
     }
 
     /// Reports the exit to everyone, attached or only just connected; they leave once they have taken it.
-    pub fn farewell(&mut self, poll: &Poll, code: i32) {
+    pub fn farewell(&mut self, poll: &Poll, code: i32, restarting: bool) {
         self.accept(poll);
         let mut frame = Vec::new();
-        Report::Exited(code).encode(&mut frame);
+        Report::Exited { code, restarting }.encode(&mut frame);
         for client in self.clients.iter_mut().filter(|client| !client.leaving) {
             client.send(poll, &frame);
             client.leaving = true;

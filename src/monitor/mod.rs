@@ -23,6 +23,7 @@ mod supervise;
 pub use attach::{AttachEnd, AttachOptions, attach, own_size};
 pub use client::{join, resize, wait_exited, wait_started};
 pub use error::Error;
+pub use log::{Entry as LogEntry, LogQuery, LogSource, read_logs};
 pub use session::{After, ChildStdio, ExitStatus, LaunchError, Launched, Lifecycle, LogConfig, LogDriver, Session, Streams};
 pub use spawn::spawn;
 pub use supervise::supervise;

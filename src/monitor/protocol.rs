@@ -18,7 +18,7 @@
 //! | [`FAILED`] | u8 exit code, message, NUL, hint (may be empty) |
 //! | [`STDOUT`], [`STDERR`] | bytes |
 //! | [`CREDIT`] | u32, so many bytes of standard input more may be sent |
-//! | [`EXITED`] | i32 exit code; the last frame |
+//! | [`EXITED`] | i32 exit code, u8 1 when the session will be launched again; the last frame |
 //!
 //! Credits instead of an unread socket hold back a client whose input is not consumed: its signals still get through.
 
@@ -68,7 +68,7 @@ pub enum Report<'a> {
     Stdout(&'a [u8]),
     Stderr(&'a [u8]),
     Credit(usize),
-    Exited(i32),
+    Exited { code: i32, restarting: bool },
 }
 
 impl Request<'_> {
@@ -121,7 +121,10 @@ impl Report<'_> {
             Self::Stdout(bytes) => put(out, STDOUT, bytes),
             Self::Stderr(bytes) => put(out, STDERR, bytes),
             Self::Credit(bytes) => put(out, CREDIT, &(*bytes as u32).to_le_bytes()),
-            Self::Exited(code) => put(out, EXITED, &code.to_le_bytes()),
+            Self::Exited { code, restarting } => {
+                let [a, b, c, d] = code.to_le_bytes();
+                put(out, EXITED, &[a, b, c, d, u8::from(*restarting)]);
+            }
         }
     }
 }
@@ -142,7 +145,10 @@ impl<'a> Report<'a> {
             STDOUT => Self::Stdout(payload),
             STDERR => Self::Stderr(payload),
             CREDIT => Self::Credit(number()? as u32 as usize),
-            EXITED => Self::Exited(number()?),
+            EXITED => match *payload {
+                [a, b, c, d, restarting] => Self::Exited { code: i32::from_le_bytes([a, b, c, d]), restarting: restarting != 0 },
+                _ => return Err(Error::Protocol(kind)),
+            },
             _ => return Err(Error::Protocol(kind)),
         })
     }
@@ -271,7 +277,7 @@ mod tests {
             Report::Stdout(b"out"),
             Report::Stderr(b""),
             Report::Credit(WINDOW),
-            Report::Exited(-1),
+            Report::Exited { code: -1, restarting: true },
         ];
         for report in all {
             let mut frame = Vec::new();

@@ -58,7 +58,7 @@ pub fn supervise(mut session: Session, lifecycle: &mut dyn Lifecycle) {
         };
         let status = monitor.attend(&session, process);
         let after = lifecycle.exited(status);
-        monitor.clients.farewell(&monitor.poll, status.code());
+        monitor.clients.farewell(&monitor.poll, status.code(), after != After::End);
         match after {
             After::End => break status.code(),
             After::Restart(delay) => {
@@ -298,12 +298,12 @@ impl Monitor {
 
     /// Stays until every client has taken its last frames or given up.
     fn see_off(&mut self, code: i32) {
-        self.clients.farewell(&self.poll, code);
+        self.clients.farewell(&self.poll, code, false);
         while !self.clients.is_empty() {
             for event in self.next_events(None) {
                 match event.token {
                     SIGNALS => while let Ok(Some(_)) = self.signals.next() {},
-                    LISTENER => self.clients.farewell(&self.poll, code),
+                    LISTENER => self.clients.farewell(&self.poll, code, false),
                     _ => self.clients.handle(&self.poll, event, 0, |_, _| {}),
                 }
             }

@@ -6,6 +6,7 @@ pub mod cred;
 pub mod fork;
 pub mod host;
 pub mod idle;
+pub mod inotify;
 pub mod lock;
 pub mod loopback;
 pub mod message;

@@ -1,7 +1,14 @@
 //! Keeping a session's output, and reading it again.
 
+mod entry;
 mod file;
 mod journal;
+mod logs;
+mod read_file;
+mod read_journal;
+
+pub use entry::Entry;
+pub use logs::{LogQuery, LogSource, read_logs};
 
 use file::FileLog;
 use journal::JournalLog;
