@@ -12,7 +12,7 @@ use crate::sys::resolve::{open_in_root, open_in_root_nofollow};
 use super::channel::{Context as _, Failure};
 use super::options::Options;
 use super::plan::{Mount, Plan, Source};
-use super::tree::{Missing, open_or_create};
+use super::tree::{Missing, new_entry, open_or_create};
 
 /// Copies of the host's files and directories, made with the caller's own rights before the process becomes the container's root:
 /// that may not be allowed to reach them.
@@ -195,12 +195,21 @@ pub fn devices(plan: &Plan, sources: &Sources, root: BorrowedFd<'_>) -> Result<(
     if plan.devices.is_empty() {
         return Ok(());
     }
+    let dev = open_or_create(root, c"/dev", Missing::Directory).step(|| "open /dev".into())?;
     for (device, source) in plan.devices.iter().zip(&sources.devices) {
         let step = || format!("bind device {}", device.path.to_string_lossy());
-        let target = open_or_create(root, &device.path, Missing::File).step(step)?;
+        // In a new /dev nothing is there yet.
+        let name = device.path.to_bytes_with_nul().strip_prefix(b"/dev/").and_then(|name| CStr::from_bytes_with_nul(name).ok());
+        let new = match name.filter(|name| !name.to_bytes().contains(&b'/')) {
+            Some(name) => new_entry(dev.as_fd(), name, Missing::File).step(step)?,
+            None => None,
+        };
+        let target = match new {
+            Some(target) => target,
+            None => open_or_create(root, &device.path, Missing::File).step(step)?,
+        };
         move_mount(source.as_fd(), target.as_fd()).step(step)?;
     }
-    let dev = open_in_root(root, c"/dev", libc::O_PATH | libc::O_DIRECTORY, 0).step(|| "open /dev".into())?;
     let links = [
         (c"/proc/self/fd", c"fd"),
         (c"/proc/self/fd/0", c"stdin"),

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use crate::sys::resolve::open_in_root;
@@ -19,12 +20,46 @@ pub enum Missing {
     File,
 }
 
-/// Opens `path` within `root` as `O_PATH`. What is missing is created: directories on the way, and a directory or an empty file at its end.
+/// Opens `path` within `root` to mount on. What is missing is created: directories on the way, and a directory or an empty file at its end.
 /// A dangling symbolic link on the way gets what it points to.
 pub fn open_or_create(root: BorrowedFd<'_>, path: &CStr, missing: Missing) -> io::Result<OwnedFd> {
     match open_in_root(root, path, libc::O_PATH, 0) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => create(root, path, missing),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => match create_in_parent(root, path, missing)? {
+            Some(made) => Ok(made),
+            None => create(root, path, missing),
+        },
         result => result,
+    }
+}
+
+/// The most frequent case in few system calls: only the last name is missing.
+fn create_in_parent(root: BorrowedFd<'_>, path: &CStr, missing: Missing) -> io::Result<Option<OwnedFd>> {
+    let bytes = path.to_bytes();
+    let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else { return Ok(None) };
+    let (parent, name) = (bytes.get(..slash.max(1)).unwrap_or_default(), bytes.get(slash + 1..).unwrap_or_default());
+    if matches!(name, b"" | b"." | b"..") {
+        return Ok(None);
+    }
+    let (parent, name) = (c_string(parent.to_vec())?, c_string(name.to_vec())?);
+    let Ok(parent) = open_in_root(root, &parent, libc::O_PATH | libc::O_DIRECTORY, 0) else { return Ok(None) };
+    new_entry(parent.as_fd(), &name, missing)
+}
+
+/// Makes a directory or an empty file that is not there yet; `None` where there is something, be it a dangling link.
+pub fn new_entry(directory: BorrowedFd<'_>, name: &CStr, what: Missing) -> io::Result<Option<OwnedFd>> {
+    let made = match what {
+        Missing::Directory => mkdirat(directory, name, Mode::from_bits_truncate(0o755)).and_then(|()| {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            openat(directory, name, flags, Mode::empty())
+        }),
+        Missing::File => {
+            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            openat(directory, name, flags, Mode::from_bits_truncate(0o644))
+        }
+    };
+    match made {
+        Err(nix::Error::EEXIST) => Ok(None),
+        result => Ok(Some(result?)),
     }
 }
 
@@ -39,7 +74,7 @@ fn create(root: BorrowedFd<'_>, path: &CStr, missing: Missing) -> io::Result<Own
         let last = pending.is_empty();
         let found = match open_in_root(root, &candidate, libc::O_PATH | libc::O_NOFOLLOW, 0) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
-                make(here.as_fd(), &c_string(name)?, if last { missing } else { Missing::Directory })?;
+                new_entry(here.as_fd(), &c_string(name)?, if last { missing } else { Missing::Directory })?;
                 open_in_root(root, &candidate, libc::O_PATH | libc::O_NOFOLLOW, 0)?
             }
             result => result?,
@@ -67,21 +102,6 @@ fn create(root: BorrowedFd<'_>, path: &CStr, missing: Missing) -> io::Result<Own
 /// A path's names, the first one last.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec).rev().collect()
-}
-
-fn make(directory: BorrowedFd<'_>, name: &CStr, what: Missing) -> io::Result<()> {
-    let made = match what {
-        Missing::Directory => mkdirat(directory, name, Mode::from_bits_truncate(0o755)),
-        Missing::File => {
-            let flags =
-                nix::fcntl::OFlag::O_CREAT | nix::fcntl::OFlag::O_EXCL | nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_CLOEXEC;
-            nix::fcntl::openat(directory, name, flags, Mode::from_bits_truncate(0o644)).map(drop)
-        }
-    };
-    match made {
-        Err(nix::Error::EEXIST) => Ok(()),
-        result => Ok(result?),
-    }
 }
 
 fn c_string(bytes: Vec<u8>) -> io::Result<CString> {

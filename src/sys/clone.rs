@@ -27,41 +27,41 @@ pub fn clone_process(namespaces: i32, child: impl FnOnce() -> i32) -> io::Result
 pub fn clone_joined(joins: &[(BorrowedFd<'_>, i32)], namespaces: i32, child: impl FnOnce() -> i32) -> io::Result<Process> {
     /// Enough for the child: it works on this stack until it executes something.
     const STACK: usize = 1 << 20;
-    struct Intermediate<'a, F> {
-        joins: &'a [(BorrowedFd<'a>, i32)],
-        namespaces: i32,
-        child: Option<F>,
-        result: Option<io::Result<Process>>,
-    }
-    extern "C" fn run<F: FnOnce() -> i32>(argument: *mut libc::c_void) -> i32 {
-        // SAFETY: `argument` is the Intermediate below, which outlives this process: the caller is suspended (CLONE_VFORK).
-        let state = unsafe { &mut *argument.cast::<Intermediate<'_, F>>() };
-        let joined = state.joins.iter().try_for_each(|(fd, kind)| {
+    let mut child = Some(child);
+    let mut result = None;
+    let mut intermediate = || {
+        let joined = joins.iter().try_for_each(|(fd, kind)| {
             // SAFETY: no memory is involved.
             check(unsafe { libc::setns(fd.as_raw_fd(), *kind) }.into()).map(drop)
         });
         // CLONE_PARENT: a child of the caller, not of this process, which ends at once. Its exit signal is this process's.
-        match joined.and_then(|()| clone3(state.namespaces | libc::CLONE_PARENT, 0)) {
-            Ok(Some(process)) => state.result = Some(Ok(process)),
-            Ok(None) => exit(state.child.take().map_or(125, |child| child())),
-            Err(error) => state.result = Some(Err(error)),
-        }
+        result = Some(match joined.and_then(|()| clone3(namespaces | libc::CLONE_PARENT, 0)) {
+            Ok(Some(process)) => Ok(process),
+            Ok(None) => exit(child.take().map_or(125, |child| child())),
+            Err(error) => Err(error),
+        });
         0
-    }
-    let mut stack = Stack::new(STACK)?;
-    let mut state = Intermediate { joins, namespaces, child: Some(child), result: None };
-    // The intermediate process shares memory and descriptors: nothing is copied twice, and its pidfd arrives here.
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD;
-    // SAFETY: `run` gets a stack of its own and a pointer to `state`, both alive until it ends, for which CLONE_VFORK waits.
-    let pid = check(unsafe { libc::clone(run_pointer(&state), stack.top(), flags, (&raw mut state).cast()) }.into())?;
-    let _ = wait(pid as i32);
+    };
+    // With shared descriptors the new process's pidfd arrives here.
+    let pid = vfork(&mut Stack::new(STACK)?, libc::CLONE_FILES, &mut intermediate)?;
+    let _ = wait(pid);
     // Joining a user namespace made the shared memory undumpable, and with that /proc/self unreadable for ourselves.
     let _ = super::process::set_dumpable(true);
-    return state.result.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::ECHILD)));
+    result.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::ECHILD)))
+}
 
-    fn run_pointer<F: FnOnce() -> i32>(_: &Intermediate<'_, F>) -> extern "C" fn(*mut libc::c_void) -> i32 {
-        run::<F>
+/// Runs `child` in a process that shares this one's memory, on a stack of its own, while this one is suspended until that executes
+/// something or ends. `child` must do no more than system calls: what it changes in memory is changed here.
+pub(super) fn vfork(stack: &mut Stack, flags: i32, child: &mut dyn FnMut() -> i32) -> io::Result<i32> {
+    extern "C" fn run(argument: *mut libc::c_void) -> i32 {
+        // SAFETY: `argument` is the reference below, which outlives this process: the caller is suspended.
+        let child = unsafe { &mut *argument.cast::<&mut dyn FnMut() -> i32>() };
+        child()
     }
+    let mut child = child;
+    let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: `run` gets a stack of its own and a pointer to `child`, both alive until it ends or executes: CLONE_VFORK waits for that.
+    check(unsafe { libc::clone(run, stack.top(), flags, (&raw mut child).cast()) }.into()).map(|pid| pid as i32)
 }
 
 /// Waits for a child's end: its exit code, or 128 and the signal that ended it.
@@ -115,13 +115,14 @@ fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-struct Stack {
+/// Memory for another process's stack.
+pub(super) struct Stack {
     base: *mut libc::c_void,
     size: usize,
 }
 
 impl Stack {
-    fn new(size: usize) -> io::Result<Self> {
+    pub(super) fn new(size: usize) -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
         // SAFETY: a new mapping at a place the kernel chooses.
         let base = unsafe { libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };

@@ -1,40 +1,43 @@
-//! Starting a program of the host without copying this process, posix_spawn(3).
+//! Starting a program of the host without copying this process: vfork(2) in all but name.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use super::clone::{Stack, vfork};
+use super::process::Exec;
+
 /// Starts `program` with `arguments` (the first is argv[0]) and this process's environment; `stderr` becomes its standard error.
+///
+/// posix_spawn(3) would do as well, but glibc's asks for and sets every signal's action, 128 system calls.
 pub fn spawn(program: &CStr, arguments: &[CString], stderr: Option<BorrowedFd<'_>>) -> io::Result<i32> {
-    let mut pointers: Vec<*mut libc::c_char> = arguments.iter().map(|text| text.as_ptr().cast_mut()).collect();
-    pointers.push(std::ptr::null_mut());
-    // SAFETY: file actions are plain data until init has made them valid.
-    let mut actions: libc::posix_spawn_file_actions_t = unsafe { std::mem::zeroed() };
-    let mut pid = 0;
-    // SAFETY: `actions` is initialised before use and destroyed once; all strings outlive the call; `environ` is read while no other
-    // thread changes the environment, which nothing in this program does.
-    let errno = unsafe {
-        let mut errno = libc::posix_spawn_file_actions_init(&raw mut actions);
-        if let (0, Some(stderr)) = (errno, stderr) {
-            errno = libc::posix_spawn_file_actions_adddup2(&raw mut actions, stderr.as_raw_fd(), 2);
+    /// Three system calls need little.
+    const STACK: usize = 64 << 10;
+    let environment = environment();
+    let exec = Exec::new(program, arguments, &environment);
+    let mut failure = None;
+    let mut child = || {
+        if let Some(stderr) = stderr {
+            // SAFETY: no memory is involved; the descriptors are this process's own (no CLONE_FILES).
+            unsafe { libc::dup2(stderr.as_raw_fd(), 2) };
         }
-        if errno == 0 {
-            errno = libc::posix_spawn(
-                &raw mut pid,
-                program.as_ptr(),
-                &raw const actions,
-                std::ptr::null(),
-                pointers.as_ptr(),
-                environ.cast_const(),
-            );
-        }
-        libc::posix_spawn_file_actions_destroy(&raw mut actions);
-        errno
+        failure = Some(exec.execute());
+        127
     };
-    if errno == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(errno)) }
+    let pid = vfork(&mut Stack::new(STACK)?, 0, &mut child)?;
+    match failure {
+        None => Ok(pid),
+        Some(error) => {
+            let _ = super::clone::wait(pid);
+            Err(error)
+        }
+    }
 }
 
-unsafe extern "C" {
-    /// environ(7)
-    static environ: *mut *mut libc::c_char;
+/// This process's environment as `NAME=value`.
+pub fn environment() -> Vec<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    let text =
+        |(name, value): (std::ffi::OsString, std::ffi::OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok();
+    std::env::vars_os().filter_map(text).collect()
 }

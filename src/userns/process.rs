@@ -48,12 +48,7 @@ pub fn spawn_mapped(map: &IdMap, role: &str, args: &[&str], fds: &[BorrowedFd<'_
     for argument in args {
         arguments.push(text(argument)?);
     }
-    let environment: Vec<CString> = std::env::vars_os()
-        .filter_map(|(key, value)| {
-            use std::os::unix::ffi::OsStrExt;
-            CString::new([key.as_bytes(), b"=", value.as_bytes()].concat()).ok()
-        })
-        .collect();
+    let environment = sys::spawn::environment();
     let exec = sys::process::Exec::new(c"/proc/self/exe", &arguments, &environment);
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];

@@ -19,8 +19,8 @@ pub fn write_maps(pid: i32, map: &IdMap) -> Result<(), Error> {
     }
     let users = Helper::start("newuidmap", pid, &map.uids)?;
     let groups = Helper::start("newgidmap", pid, &map.gids);
-    users.finish(&map.uids, "uid", "/etc/subuid")?;
-    groups?.finish(&map.gids, "gid", "/etc/subgid")
+    users.finish(&map.uids, "uid")?;
+    groups?.finish(&map.gids, "gid")
 }
 
 fn write_directly(pid: i32, map: &IdMap, deny_setgroups: bool) -> Result<(), Error> {
@@ -64,7 +64,7 @@ impl Helper {
         }
     }
 
-    fn finish(mut self, mappings: &[IdMapping], kind: &'static str, file: &'static str) -> Result<(), Error> {
+    fn finish(mut self, mappings: &[IdMapping], kind: &'static str) -> Result<(), Error> {
         let status = sys::clone::wait(self.pid).map_err(|error| Error::Setup(self.program, error))?;
         if status == 0 {
             return Ok(());
@@ -75,21 +75,18 @@ impl Helper {
         Err(Error::HelperRefused {
             program: self.program,
             mapping: lines(mappings).trim().replace('\n', ", "),
-            mend: mend(&message, self.program, kind, file),
+            mend: mend(&message, self.program, kind),
             message,
         })
     }
 }
 
 /// What helps against a helper's refusal, by its message.
-fn mend(message: &str, program: &str, kind: &str, file: &str) -> Option<String> {
+fn mend(message: &str, program: &str, kind: &str) -> Option<String> {
     if message.contains("not allowed") {
-        Some(format!(
-            "grep . {file}   # the range must be there for this user; add one with: sudo usermod --add-sub{kind}s FIRST-LAST USER"
-        ))
+        super::SubIds::of_user().ok().map(|ids| super::subid::add_range(&ids.user, 65_536))
     } else if message.contains("Operation not permitted") {
-        let capability = if kind == "uid" { "cap_setuid" } else { "cap_setgid" };
-        Some(format!("sudo setcap {capability}=ep /usr/bin/{program}   # or: sudo chmod u+s /usr/bin/{program}"))
+        Some(format!("sudo setcap cap_set{kind}=ep /usr/bin/{program}"))
     } else {
         None
     }
