@@ -10,6 +10,7 @@ mod flags;
 mod globals;
 mod human;
 mod image;
+mod inspect;
 mod kill;
 mod man;
 mod output;

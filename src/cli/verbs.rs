@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{CliError, Globals, create, exec, flags, image, kill, man, port, ps, rename, restart, rm, run, start, stop, volume, wait};
+use super::{
+    CliError, Globals, create, exec, flags, image, inspect, kill, man, port, ps, rename, restart, rm, run, start, stop, volume, wait,
+};
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
 
@@ -36,6 +38,7 @@ const TOP: &[Verb] = &[
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
     verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
+    verb!("inspect", [], "Display the configuration of objects denoted by name or ID", inspect::InspectArgs, inspect::inspect),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
@@ -60,6 +63,7 @@ const GROUPS: &[(&str, &str, &[Verb])] =
 const CONTAINER: &[Verb] = &[
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
+    verb!("inspect", [], "Display the configuration of a container", inspect::ContainerInspectArgs, inspect::container),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
     verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
@@ -75,6 +79,7 @@ const CONTAINER: &[Verb] = &[
 const IMAGE: &[Verb] = &[
     verb!("exists", [], "Check if an image exists in local storage", image::exists::ExistsArgs, image::exists::exists),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
+    verb!("inspect", [], "Display the configuration of an image", inspect::ImageInspectArgs, inspect::image),
     verb!("list", ["ls"], "List images in local storage", image::images::ImagesArgs, image::images::images),
     verb!("prune", [], "Remove unused images", image::prune::PruneArgs, image::prune::prune),
     verb!("rm", [], "Remove one or more images from local storage", image::rmi::RmiArgs, image::rmi::rmi),

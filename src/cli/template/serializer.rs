@@ -206,6 +206,11 @@ impl ser::SerializeStruct for Struct {
         self.entries.insert(key.into(), value.serialize(Serializer)?);
         Ok(())
     }
+    /// A field that JSON leaves out is still one that a template can name.
+    fn skip_field(&mut self, key: &'static str) -> Result<()> {
+        self.entries.insert(key.into(), text(""));
+        Ok(())
+    }
     fn end(mut self) -> Result<Value> {
         let description = Value::List(Arc::from([text(self.name), Value::List(self.order.into()), Value::Nil]));
         self.entries.insert(STRUCT.into(), description);

@@ -7,7 +7,7 @@ mod names;
 mod remove;
 
 pub use history::{Layer, history};
-pub use list::{Image, ListRequest, compare, list};
+pub use list::{Image, ListRequest, compare, list, size};
 pub use lookup::{find, get};
 pub use names::{normalize, tag, untag};
 pub use remove::{Pruned, RemoveOptions, Removed, prune, remove, remove_with_names};

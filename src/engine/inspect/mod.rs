@@ -1,14 +1,40 @@
-//! What `inspect` prints: podman's JSON, field by field in its order.
+//! What `inspect` prints: podman's JSON, field by field in its order. Types are named as Go's, since errors of templates show the names.
+
+mod config;
+mod container;
+mod host_config;
+mod image;
+mod mounts;
+mod network;
+
+pub use container::{Container, container};
+pub use image::{Image, image};
 
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 /// A time in RFC 3339, which a template prints as Go does; the empty one is Go's zero time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Time(pub String);
 
 impl Serialize for Time {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = if self.0.is_empty() { "0001-01-01T00:00:00Z" } else { &self.0 };
         serializer.serialize_newtype_struct("time.Time", text)
     }
+}
+
+/// An object without members: Go's `struct{}`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Empty;
+
+impl Serialize for Empty {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_map(Some(0))?.end()
+    }
+}
+
+/// A list that podman prints as `null` when it is empty.
+fn nullable<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    if list.is_empty() { None } else { Some(list.to_vec()) }
 }
