@@ -1,13 +1,15 @@
 //! Containers on disk: a directory each, and a link that reserves the name.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::json::{self, Durability};
+use super::task::{self, Task};
 use super::{ContainerConfig, ContainerState, Error, Status, Store, Summary, names_in, remove_tree};
 use crate::sys::lock::{Beacon, Lock, Mode};
+use crate::userns::{self, IdMap};
 
 /// Where the parts of one container are.
 #[derive(Clone, Debug)]
@@ -53,17 +55,33 @@ pub fn create(store: &Store, config: &ContainerConfig, state: &ContainerState, r
         // Held until the state is there, so that nobody takes this for the remains of a killed command.
         let directory = File::open(&paths.directory).map_err(Error::io("open", &paths.directory))?;
         let _lock = Lock::descriptor(directory, Mode::Exclusive).map_err(Error::io("lock", &paths.directory))?;
-        make_directory(&paths.upper, root_mode)?;
+        make_directory(&paths.upper, 0o700)?;
+        // Whatever the user's umask.
+        fs::set_permissions(&paths.upper, Permissions::from_mode(root_mode)).map_err(Error::io("change the mode of", &paths.upper))?;
         make_directory(&paths.work, 0o700)?;
+        own(&config.id_map, &paths)?;
         json::write_new(&paths.config, config)?;
         reserve(store, &config.name, &config.id)?;
         json::write_new(&paths.state, state)
     })();
     if result.is_err() {
         release(store, &config.name, &config.id);
-        let _ = fs::remove_dir_all(&paths.directory);
+        let _ = remove_tree(&paths.directory);
     }
     result
+}
+
+/// Gives the root directory to the container's root, where that is not the user (`--userns=keep-id` and the like).
+fn own(map: &IdMap, paths: &ContainerPaths) -> Result<(), Error> {
+    let own = (Some(nix::unistd::geteuid().as_raw()), Some(nix::unistd::getegid().as_raw()));
+    let root = (map.host_uid(0), map.host_gid(0));
+    if root == own || root == (None, None) {
+        return Ok(());
+    }
+    let whole = task::user_map()?;
+    let owner = (root.0.and_then(|uid| whole.container_uid(uid)), root.1.and_then(|gid| whole.container_gid(gid)));
+    let (Some(uid), Some(gid)) = owner else { return Err(userns::Error::NotMapped(0).into()) };
+    task::run(&Task::Own { paths: vec![paths.upper.clone(), paths.work.clone()], uid, gid }, &[])
 }
 
 fn make_directory(path: &Path, mode: u32) -> Result<(), Error> {

@@ -121,20 +121,19 @@ fn describe(store: &Store, id: &str, new: &NewImage) -> Result<ImageRecord, Erro
         architecture: config.architecture,
         variant: config.variant,
         labels: config.config.and_then(|config| config.labels).unwrap_or_default(),
-        root_mode: DEFAULT_ROOT_MODE,
+        root_mode: ROOT_MODE,
         ..ImageRecord::default()
     };
     image.digests = std::iter::once(image.digest.clone()).chain(new.digests.iter().map(ToString::to_string)).collect();
     for diff_id in new.layers {
         let layer = layer::get(store, diff_id).ok_or_else(|| Error::NoLayer(diff_id.to_string()))?;
         image.size += layer.tar_size;
-        image.root_mode = layer.root_mode.unwrap_or(image.root_mode);
     }
     Ok(image)
 }
 
-/// Mode bits of `/` where no layer says any.
-const DEFAULT_ROOT_MODE: u32 = 0o755;
+/// Mode bits of `/`: podman's for every image, whatever its layers say.
+const ROOT_MODE: u32 = 0o555;
 
 /// What a record needs of an image configuration.
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@
 //! DATA/containers/<ID>/{config.json,state.json,upper/,work/}
 //! DATA/containers/by-name/<name> -> ../<ID>                     making this link is what reserves the name
 //! DATA/volumes/<name>/{volume.json,_data/}
-//! DATA/mapped/<mapping>/<diff ID>/                              layers seen through another ID map
+//! DATA/mapped/<mapping>/<layers>/tree/                          images' files seen through another ID map
 //! DATA/tmp/                                                     work in progress; swept when its owner's lock is gone
 //! DATA/locks/                                                   DATA/merged is every container's mount point
 //! RUNTIME/containers/<ID>/{lock,…}                              the monitor holds `lock` while it lives
@@ -19,10 +19,12 @@
 
 mod container;
 pub mod containers;
+mod copy;
 mod error;
 pub mod image;
 mod json;
 pub mod layer;
+pub mod mapped;
 mod remove;
 mod sweep;
 mod task;

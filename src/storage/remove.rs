@@ -90,7 +90,7 @@ fn move_up(directory: &File, name: &[u8], top: &File) -> io::Result<()> {
 }
 
 /// Names in a directory, and which are directories.
-fn entries(directory: &File) -> io::Result<Vec<(Vec<u8>, bool)>> {
+pub(super) fn entries(directory: &File) -> io::Result<Vec<(Vec<u8>, bool)>> {
     let mut names = Vec::new();
     let mut stream = Dir::from_fd(directory.try_clone()?.into())?;
     for entry in stream.iter() {

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, layer, remove};
+use super::volumes::{Fill, fill, give_tree};
+use super::{Error, layer, mapped, remove};
 use crate::sys::packet;
 use crate::userns::{IdMap, SubIds, default_map, spawn_mapped};
 
@@ -22,6 +23,14 @@ pub(super) enum Task {
     Remove { path: PathBuf },
     /// Write the archive of the layer at `object` to the descriptor that comes with the task.
     Tar { object: PathBuf },
+    /// Make an image's layers for another ID map.
+    Map(mapped::Order),
+    /// Give files, by path, to the ID 0 of another map.
+    Own { paths: Vec<PathBuf>, uid: u32, gid: u32 },
+    /// Give a tree to one owner.
+    Give { path: PathBuf, uid: u32, gid: u32 },
+    /// Fill an empty volume from an image and give it to its user.
+    Fill(Fill),
 }
 
 /// The map of all the user's IDs, which owns whatever any container or image of the user's has made.
@@ -71,6 +80,13 @@ pub fn main() -> ExitCode {
 fn perform(task: Task) -> Result<(), String> {
     match task {
         Task::Remove { path } => remove::remove(&path).map_err(|error| format!("cannot remove {}: {error}", path.display())),
+        Task::Map(order) => mapped::make(&order),
+        Task::Own { paths, uid, gid } => paths.iter().try_for_each(|path| {
+            std::os::unix::fs::lchown(path, Some(uid), Some(gid))
+                .map_err(|error| format!("cannot change the owner of {}: {error}", path.display()))
+        }),
+        Task::Give { path, uid, gid } => give_tree(&path, uid, gid),
+        Task::Fill(task) => fill(&task),
         Task::Tar { object } => {
             let to = packet::inherited(4).map_err(|error| error.to_string())?;
             layer::write_archive(&object, &mut File::from(to)).map_err(|error| format!("cannot read {}: {error}", object.display()))

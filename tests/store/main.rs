@@ -2,10 +2,13 @@
 //!
 //! This test program is its own worker and its own victim: argv[0] chooses a role before the tests begin, as in the `dulse` program.
 
+mod containers;
 mod images;
 mod kill;
+mod mapped;
 mod place;
 mod unpack;
+mod volumes;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -17,6 +20,12 @@ fn main() -> std::process::ExitCode {
     if role == kill::ROLE {
         return kill::puller();
     }
-    let tests: Vec<Trial> = [unpack::tests(), images::tests(), kill::tests()].into_iter().flatten().collect();
+    if role == mapped::ROLE {
+        return mapped::viewer();
+    }
+    let tests: Vec<Trial> = [containers::tests(), images::tests(), kill::tests(), mapped::tests(), unpack::tests(), volumes::tests()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

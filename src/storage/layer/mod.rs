@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::sweep::Temporary;
 use super::task::{self, Task};
 use super::{ContainerConfig, Error, Root, Store, containers, image, json, names_in, remove_tree};
 use crate::oci::Digest;
@@ -100,31 +101,57 @@ pub(super) fn write_archive(object: &Path, to: &mut impl Write) -> io::Result<()
 pub(super) fn collect(store: &Store) -> Result<u64, Error> {
     let gate = store.data().join("locks/layers");
     let Some(_no_pull) = Lock::try_file(&gate, Mode::Exclusive).map_err(Error::io("lock", &gate))? else { return Ok(0) };
-    let needed = needed(store)?;
+    let needed = Needed::by(store)?;
     let mut bytes = 0;
     for hex in names_in(&store.data().join("layers"))? {
-        if needed.contains(&hex) {
-            continue;
+        if !needed.layers.contains(&hex) {
+            let path = store.data().join("layers").join(&hex);
+            bytes += json::read::<LayerRecord>(&path.join("layer.json")).ok().flatten().map_or(0, |record| record.tar_size);
+            discard(store, &path)?;
         }
-        let path = store.data().join("layers").join(&hex);
-        bytes += json::read::<LayerRecord>(&path.join("layer.json")).ok().flatten().map_or(0, |record| record.tar_size);
-        // In one step first: half a layer must not be taken for one.
-        let aside = store.data().join("tmp").join(format!("dead-{}-{hex}", std::process::id()));
-        fs::rename(&path, &aside).map_err(Error::io("remove", &path))?;
-        remove_tree(&aside)?;
+    }
+    let mapped = store.data().join("mapped");
+    for map in names_in(&mapped)? {
+        for name in names_in(&mapped.join(&map))? {
+            if name != "lock" && !needed.layers.contains(&name) && !needed.chains.contains(&name) {
+                discard(store, &mapped.join(&map).join(&name))?;
+            }
+        }
     }
     Ok(bytes)
 }
 
-/// Hexadecimal diff IDs of the layers of all images and containers.
-fn needed(store: &Store) -> Result<HashSet<String>, Error> {
-    let mut needed: HashSet<String> = image::list(store)?.into_iter().flat_map(|image| image.layers).collect();
-    for id in containers::list_ids(store)? {
-        if let Ok(ContainerConfig { root: Root::Image { layers, .. }, .. }) = containers::load_config(store, &id) {
-            needed.extend(layers);
+/// Removes a directory, in one step first: half a layer must not be taken for one.
+fn discard(store: &Store, path: &Path) -> Result<(), Error> {
+    let tmp = store.data().join("tmp");
+    let place = Temporary::new(store.data(), "dead").map_err(Error::io("create a directory in", &tmp))?;
+    let aside = place.path.join("object");
+    fs::rename(path, &aside).map_err(Error::io("remove", path))?;
+    remove_tree(&aside)
+}
+
+/// What images and containers refer to.
+struct Needed {
+    /// Hexadecimal diff IDs.
+    layers: HashSet<String>,
+    /// Names of [`super::mapped::chain`].
+    chains: HashSet<String>,
+}
+
+impl Needed {
+    fn by(store: &Store) -> Result<Self, Error> {
+        let mut lists: Vec<Vec<String>> = image::list(store)?.into_iter().map(|image| image.layers).collect();
+        for id in containers::list_ids(store)? {
+            if let Ok(ContainerConfig { root: Root::Image { layers, .. }, .. }) = containers::load_config(store, &id) {
+                lists.push(layers);
+            }
         }
+        let hex = |diff_id: &String| diff_id.split_once(':').map_or(diff_id.clone(), |(_, hex)| hex.to_owned());
+        Ok(Self {
+            layers: lists.iter().flatten().map(hex).collect(),
+            chains: lists.iter().map(|layers| super::mapped::chain(layers)).collect(),
+        })
     }
-    Ok(needed.into_iter().map(|layer| layer.split_once(':').map_or(layer.clone(), |(_, hex)| hex.to_owned())).collect())
 }
 
 /// Puts layers, and all else that was written before, on disk: one syncfs for all. An image that needs them is shown only after that.

@@ -1,15 +1,21 @@
 //! Named and anonymous volumes: a directory each, with the files in `_data`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod fill;
+
 use super::json::{self, Durability};
+use super::sweep::Temporary;
 use super::{Error, MountKind, Store, containers, names_in, remove_tree};
+
+pub(super) use fill::{Fill, fill, give_tree};
+pub use fill::{Use, give, prepare};
 
 /// What is known of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,23 +48,19 @@ pub fn data(store: &Store, name: &str) -> PathBuf {
 pub fn create(store: &Store, record: &VolumeRecord) -> Result<(), Error> {
     containers::check_name(&record.name)?;
     let path = directory(store, &record.name);
-    let temporary = store.data().join("tmp").join(format!("volume-{}-{}", std::process::id(), record.name));
-    let make = |path: &PathBuf, mode| DirBuilder::new().mode(mode).create(path).map_err(Error::io("create", path));
-    let result = (|| {
-        make(&temporary, 0o711)?;
-        make(&temporary.join("_data"), 0o755)?;
-        json::write_new(&temporary.join("volume.json"), record)?;
-        match fs::rename(&temporary, &path) {
-            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
-                Err(Error::VolumeExists(record.name.clone()))
-            }
-            other => other.map_err(Error::io("create", &path)),
+    let tmp = store.data().join("tmp");
+    let place = Temporary::new(store.data(), "volume").map_err(Error::io("create a directory in", &tmp))?;
+    let data = place.path.join("_data");
+    DirBuilder::new().create(&data).map_err(Error::io("create", &data))?;
+    // Whatever the user's umask: the container's user has to get in.
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).map_err(Error::io("change the mode of", &data))?;
+    json::write_new(&place.path.join("volume.json"), record)?;
+    match fs::rename(&place.path, &path) {
+        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+            Err(Error::VolumeExists(record.name.clone()))
         }
-    })();
-    if result.is_err() {
-        let _ = fs::remove_dir_all(&temporary);
+        other => other.map_err(Error::io("create", &path)),
     }
-    result
 }
 
 /// The volume's record, `None` where there is no such volume. A record lost in a crash of the machine is made up: the files are there.
