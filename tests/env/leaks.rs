@@ -65,7 +65,7 @@ fn mentions(bytes: &[u8], root: &Path) -> bool {
 }
 
 /// Everything below `directory` but empty directories.
-fn files(directory: &Path, found: &mut Vec<String>) {
+pub fn files(directory: &Path, found: &mut Vec<String>) {
     match fs::read_dir(directory) {
         Ok(entries) => {
             for entry in entries.flatten() {

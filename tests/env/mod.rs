@@ -157,13 +157,13 @@ impl TestEnv {
     }
 
     /// Waits until `condition` holds; fails the test after ten seconds.
-    pub fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
+    pub fn eventually(&self, what: &str, condition: impl FnMut() -> bool) {
         eventually(what, condition);
     }
 }
 
 /// Waits until `condition` holds; fails the test after ten seconds.
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !condition() {
         assert!(Instant::now() < deadline, "not within ten seconds: {what}");

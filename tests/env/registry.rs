@@ -103,7 +103,7 @@ impl Registry {
     pub fn add(&self, image: &Image, repository: &str, tag: &str) -> Digest {
         let blobs = image.blobs();
         blobs.all().for_each(|blob| self.add_blob(blob, repository));
-        self.add_manifest(&blobs.manifest, repository, tag);
+        self.tag(&blobs.manifest, repository, tag);
         blobs.manifest.digest
     }
 
@@ -116,7 +116,7 @@ impl Registry {
         }
         let index = index(images);
         self.add_blob(&index, repository);
-        self.add_manifest(&index, repository, tag);
+        self.tag(&index, repository, tag);
         index.digest
     }
 
@@ -134,7 +134,8 @@ impl Registry {
         self.directory.join("content/docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
     }
 
-    fn add_manifest(&self, manifest: &Blob, repository: &str, tag: &str) {
+    /// Names a manifest that is in the registry already, and is not looked at.
+    pub fn tag(&self, manifest: &Blob, repository: &str, tag: &str) {
         self.link(repository, "_manifests/revisions", &manifest.digest);
         let tags = format!("_manifests/tags/{tag}");
         self.link(repository, &format!("{tags}/index"), &manifest.digest);
