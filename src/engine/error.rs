@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{config, monitor, runtime, seccomp, spec, storage, userns};
+use crate::{config, monitor, network, runtime, seccomp, spec, storage, userns};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,6 +18,8 @@ pub enum Error {
     Runtime(#[from] runtime::Error),
     #[error(transparent)]
     Monitor(#[from] monitor::Error),
+    #[error(transparent)]
+    Network(#[from] network::Error),
     #[error(transparent)]
     Seccomp(#[from] seccomp::Error),
     /// What the user asked for contradicts itself or the state of things; the text is the whole message.
@@ -46,6 +48,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Launch { code, .. } | Self::State { code, .. } => *code,
+            Self::Network(error) => error.exit_code(),
             Self::Runtime(error) => error.exit_code(),
             Self::Monitor(monitor::Error::Launch(failure)) => failure.code,
             Self::Spec(spec::Error::UnknownUser(_) | spec::Error::UnknownGroup(_) | spec::Error::NoWorkdir(..)) => 126,
@@ -68,6 +71,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Launch { hint, .. } => hint.clone(),
+            Self::Network(error) => error.hint(),
             Self::Userns(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Monitor(monitor::Error::Launch(failure)) => failure.hint.clone(),

@@ -239,6 +239,8 @@ pub enum Namespace {
 #[serde(default)]
 pub struct Network {
     pub mode: NetworkMode,
+    /// The mode was asked for by name: nothing else takes its place where its helper is missing.
+    pub mode_set: bool,
     /// Options after `pasta:` or `slirp4netns:`.
     pub options: Vec<String>,
     pub ports: Vec<PortMapping>,

@@ -42,10 +42,12 @@ pub struct NetworkFlags {
 impl NetworkFlags {
     pub fn apply(self, request: &mut CreateRequest) -> Result<(), CliError> {
         if self.no_hosts && (!self.hosts_file.is_empty() || !self.add_host.is_empty()) {
-            return Err(CliError::new("--no-hosts and --add-host/--hosts-file cannot be set together"));
+            let other = if self.add_host.is_empty() { "--hosts-file" } else { "--add-host" };
+            return Err(CliError::new(format!("--no-hosts and {other} cannot be set together")));
         }
         let network = &mut request.config.network;
         (network.mode, network.options) = namespace::network(self.network.as_deref().unwrap_or_default())?;
+        network.mode_set = self.network.is_some_and(|mode| !matches!(mode.as_str(), "" | "private"));
         request.publish = self.publish;
         network.publish_all = self.publish_all;
         network.expose = self.expose;

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::image::{Defaults, find_or_pull};
 use super::request::{CreateRequest, Source};
-use super::{idmap, merge, volumes};
+use super::{idmap, merge, network, volumes};
 use crate::engine::events::{self, Event};
 use crate::engine::{Engine, Error};
 use crate::spec;
@@ -42,8 +42,9 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerCo
     host::random(&mut entropy).map_err(Error::io("read random bytes from", "the kernel"))?;
     let id: String = entropy[..32].iter().map(|byte| format!("{byte:02x}")).collect();
     let hostname = match &request.config.namespaces.uts {
-        Namespace::Host => fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         _ if request.config.hostname_set => request.config.hostname.clone(),
+        Namespace::Host => host_name(),
+        _ if request.config.network.mode == NetworkMode::Host => host_name(),
         _ => id[..12].to_owned(),
     };
     request.config.hostname = hostname;
@@ -53,7 +54,9 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerCo
     request.config = decided;
 
     let host_environment: Vec<(String, String)> = std::env::vars().collect();
+    let publish = std::mem::take(&mut request.publish);
     let mut config = merge::merge(request, &defaults, &host_environment)?;
+    network::settle(&publish, &mut config)?;
     config.id = id;
     config.root = root;
     config.created = now();
@@ -69,6 +72,10 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerCo
     Ok(config)
 }
 
+fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// Writes the container under its name, or under random names until one is free.
 fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entropy: [u8; 40]) -> Result<(), Error> {
     let random = config.name.is_empty();
@@ -77,8 +84,13 @@ fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entrop
         if random {
             config.name = spec::name::random(seed);
         }
-        let state =
-            ContainerState { id: config.id.clone(), status: Status::Created, summary: summary(config), ..ContainerState::default() };
+        let state = ContainerState {
+            id: config.id.clone(),
+            status: Status::Created,
+            summary: summary(config),
+            ports: config.network.ports.clone(),
+            ..ContainerState::default()
+        };
         match containers::create(&engine.store, config, &state, root_mode) {
             Err(storage::Error::NameInUse { .. }) if random => seed = seed.rotate_right(7).wrapping_add(0x9e37_79b9_7f4a_7c15),
             Err(error @ storage::Error::NameInUse { .. }) => {

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::Error;
+use super::network;
+use crate::engine::{Engine, Error};
+use crate::network::Connection;
 use crate::spec::rootfs::RootView;
 use crate::spec::users::{self, Newcomer, ResolvedUser};
 use crate::spec::{Files, init};
 use crate::storage::containers::ContainerPaths;
-use crate::storage::{ContainerConfig, Namespace, NetworkMode, Root};
+use crate::storage::{ContainerConfig, Namespace, Root};
 
 /// Looks the user up, and makes passwd and group with entries for those that the image does not know.
 pub fn users(config: &ContainerConfig, view: &RootView, paths: &ContainerPaths) -> Result<(ResolvedUser, Files), Error> {
@@ -66,19 +68,24 @@ pub fn users(config: &ContainerConfig, view: &RootView, paths: &ContainerPaths) 
 }
 
 /// Makes the other files.
-pub fn generate(config: &ContainerConfig, view: &RootView, paths: &ContainerPaths, files: &mut Files) -> Result<(), Error> {
+pub fn generate(
+    engine: &Engine,
+    config: &ContainerConfig,
+    view: &RootView,
+    paths: &ContainerPaths,
+    files: &mut Files,
+) -> Result<(), Error> {
     let directory = &paths.runtime;
     let mounted = |destination: &str| config.mounts.iter().any(|mount| mount.destination == destination);
     files.containerenv = Some(write(directory, "containerenv", containerenv(config).as_bytes())?);
     if !config.network.no_hostname && !mounted("/etc/hostname") && config.namespaces.uts != Namespace::Host {
         files.hostname = Some(write(directory, "hostname", format!("{}\n", config.hostname).as_bytes())?);
     }
-    if !config.network.no_hosts && !mounted("/etc/hosts") {
-        files.hosts = Some(write(directory, "hosts", hosts(config, view)?.as_bytes())?);
+    let names = network::Names::before_start(engine, config, view)?;
+    if let Some(text) = names.hosts.filter(|_| !mounted("/etc/hosts")) {
+        files.hosts = Some(write(directory, "hosts", text.as_bytes())?);
     }
-    if !mounted("/etc/resolv.conf")
-        && let Some(text) = resolv_conf(config)?
-    {
+    if let Some(text) = names.resolv_conf.filter(|_| !mounted("/etc/resolv.conf")) {
         files.resolv_conf = Some(write(directory, "resolv.conf", text.as_bytes())?);
     }
     if config.init {
@@ -112,19 +119,21 @@ fn containerenv(config: &ContainerConfig) -> String {
     format!("engine=\"dulse-{version}\"\nname=\"{name}\"\nid=\"{id}\"\nimage=\"{image}\"\nimageid=\"{image_id}\"\nrootless=1\n")
 }
 
-fn hosts(config: &ContainerConfig, _view: &RootView) -> Result<String, Error> {
-    let mut text = fs::read_to_string("/etc/hosts").unwrap_or_default();
-    if config.network.mode == NetworkMode::None {
-        text.push_str(&format!("127.0.0.1\t{} {}\n", config.hostname, config.name));
+/// Fills in what could not be known before the network was there. The files may be mounted already: they are written in place.
+pub fn complete(
+    engine: &Engine,
+    config: &ContainerConfig,
+    view: &RootView,
+    paths: &ContainerPaths,
+    connection: &Connection,
+) -> Result<(), Error> {
+    let names = network::Names::of(engine, config, view, Some(connection))?;
+    for (name, text) in [("hosts", names.hosts), ("resolv.conf", names.resolv_conf)] {
+        if let Some(text) = text {
+            write(&paths.runtime, name, text.as_bytes())?;
+        }
     }
-    Ok(text)
-}
-
-fn resolv_conf(config: &ContainerConfig) -> Result<Option<String>, Error> {
-    if matches!(config.network.mode, NetworkMode::None) {
-        return Ok(None);
-    }
-    Ok(fs::read_to_string("/etc/resolv.conf").ok())
+    Ok(())
 }
 
 /// The host's file for a time zone.

@@ -22,6 +22,8 @@ use crate::sys::host;
 pub struct Prepared {
     pub spec: Spec,
     pub filter: Option<Filter>,
+    /// The root file system's files as they are on the host.
+    pub view: RootView,
     root: PreparedRoot,
 }
 
@@ -65,7 +67,7 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
     check_workdir(config, &view)?;
     let joined = joined(engine, config)?;
     let (user, mut generated) = files::users(config, &view, paths)?;
-    files::generate(config, &view, paths, &mut generated)?;
+    files::generate(engine, config, &view, paths, &mut generated)?;
     let backings = backings(engine, config, paths)?;
     copy_up::prepare(engine, config, &view.layers, &backings, &user)?;
     let devices = if config.security.privileged { host_devices() } else { Vec::new() };
@@ -79,7 +81,7 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
         limit: host::limit,
         rootfs: &merged,
     };
-    Ok(Prepared { spec: spec::generate(config, &host)?, filter, root })
+    Ok(Prepared { spec: spec::generate(config, &host)?, filter, view, root })
 }
 
 /// The root file system, and the mounts that make it up where it is not one alone.

@@ -6,10 +6,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 use super::create::{event, now, record};
-use super::{launch, volumes};
+use super::{files, launch, network, volumes};
 use crate::engine::events;
 use crate::engine::{Engine, Error};
 use crate::monitor::{After, ChildStdio, ExitStatus, LaunchError, Launched, Lifecycle};
+use crate::network::{Helper, Starting};
 use crate::runtime;
 use crate::storage::containers::{self, ContainerPaths};
 use crate::storage::{ContainerConfig, ContainerState, RestartPolicy, Status};
@@ -21,6 +22,8 @@ pub struct Container {
     config: ContainerConfig,
     state: ContainerState,
     paths: ContainerPaths,
+    /// The network's helper process, as long as the container runs.
+    helper: Option<Helper>,
 }
 
 /// Between the end of a container and its restart; doubled each time, so that one that fails at once does not burn the processor.
@@ -30,7 +33,7 @@ const LAST_DELAY: Duration = Duration::from_secs(10);
 impl Container {
     pub fn new(engine: Engine, config: ContainerConfig, state: ContainerState) -> Self {
         let paths = containers::paths(&engine.store, &config.id);
-        Self { engine, config, state, paths }
+        Self { engine, config, state, paths, helper: None }
     }
 
     fn start(&mut self, stdio: &ChildStdio<'_>) -> Result<Launched, Error> {
@@ -41,7 +44,8 @@ impl Container {
             process.set_console_size(super::console_size(size));
         }
         let preserve = host::inherited(self.config.process.preserve_fds).map_err(Error::io("pass on", "inherited descriptors"))?;
-        let init = runtime::spawn(&runtime::Launch {
+        let plan = network::plan(&self.engine, &self.config, &self.paths);
+        let mut init = runtime::spawn(&runtime::Launch {
             id: &self.config.id,
             bundle: &self.paths.runtime,
             spec: &prepared.spec,
@@ -51,8 +55,27 @@ impl Container {
             keep_groups: self.config.process.groups.iter().any(|group| group == "keep-groups"),
             seccomp: prepared.filter.as_ref(),
         })?;
+        // Beside the mounts, which the new process goes on with by itself.
+        if let Some(plan) = plan {
+            let connection = match crate::network::start(&plan, init.pid()).and_then(Starting::wait) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    // A process that has failed meanwhile took the namespaces away: that is the cause then.
+                    init.wait_created()?;
+                    return Err(error.into());
+                }
+            };
+            files::complete(&self.engine, &self.config, &prepared.view, &self.paths, &connection)?;
+            self.helper = Some(connection.helper);
+        }
         let running = init.start()?;
         Ok(Launched { pid: running.pid, pidfd: running.pidfd, terminal: running.console })
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(helper) = self.helper.take() {
+            helper.stop();
+        }
     }
 
     fn write_pid_files(&self, pid: i32) -> Result<(), Error> {
@@ -90,6 +113,7 @@ impl Container {
 impl Lifecycle for Container {
     fn launch(&mut self, stdio: ChildStdio<'_>) -> Result<Launched, LaunchError> {
         self.start(&stdio).map_err(|error| {
+            self.disconnect();
             if self.config.auto_remove {
                 let _ = self.remove();
             }
@@ -113,6 +137,7 @@ impl Lifecycle for Container {
     }
 
     fn exited(&mut self, status: ExitStatus) -> After {
+        self.disconnect();
         let code = status.code();
         let mut died = event(&self.config, "died");
         died.exit_code = Some(code);

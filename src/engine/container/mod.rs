@@ -11,6 +11,7 @@ mod launch;
 mod lifecycle;
 mod list;
 mod merge;
+mod network;
 mod ports;
 mod remove;
 mod rename;
