@@ -58,8 +58,10 @@ impl Helper {
 #[derive(Debug)]
 pub struct Starting {
     plan: Plan,
-    /// The process whose network namespace it is.
+    /// The process whose namespaces they are.
     target: i32,
+    user: OwnedFd,
+    network: OwnedFd,
     program: PathBuf,
     child: Option<Child>,
 }
@@ -78,17 +80,20 @@ enum Kind {
     Slirp { options: slirp::Options, socket: Option<PathBuf>, ready: io::PipeReader, exit: io::PipeWriter },
 }
 
-/// Starts the helper on the user and network namespaces of process `pid`. Where pasta is missing and nobody asked for it by name,
+/// Starts the helper on the user and network namespaces of process `pid`. pasta needs no ID maps for its start; slirp4netns does, and so is
+/// started by [`Starting::wait`]. Where pasta is missing and nobody asked for it by name,
 /// slirp4netns takes its place.
-pub fn start(plan: &Plan, pid: i32) -> Result<Starting, Error> {
+pub fn start(plan: &Plan, pid: i32, user: OwnedFd, network: OwnedFd) -> Result<Starting, Error> {
     port::check(&plan.ports)?;
     let (backend, program) = match find(plan.backend, plan) {
         Some(program) => (plan.backend, program),
         None => substitute(plan).ok_or(Error::NoHelper(plan.backend))?,
     };
-    let mut starting = Starting { plan: Plan { backend, ..plan.clone() }, target: pid, program, child: None };
-    let map_guest = Memory::new(&plan.cache).says_map_guest(&starting.program);
-    starting.spawn(map_guest)?;
+    let mut starting = Starting { plan: Plan { backend, ..plan.clone() }, target: pid, user, network, program, child: None };
+    if backend == Backend::Pasta {
+        let map_guest = Memory::new(&plan.cache).says_map_guest(&starting.program);
+        starting.child = Some(starting.spawn_pasta(map_guest)?);
+    }
     Ok(starting)
 }
 
@@ -113,41 +118,36 @@ pub fn find_program(name: &str, first: &[PathBuf]) -> Option<PathBuf> {
 }
 
 impl Starting {
-    /// Waits until the network is configured. A network that fails for want of something that slirp4netns does not need is tried with it.
+    /// Waits until the network is configured; the ID maps are written by now. A network that fails for want of something that slirp4netns does not need is tried with it.
     pub fn wait(mut self) -> Result<Connection, Error> {
         loop {
-            let child = self.child.take().ok_or_else(|| Error::Run(self.plan.backend, io::ErrorKind::NotFound.into()))?;
+            let child = match self.child.take() {
+                Some(child) => child,
+                None => self.spawn_slirp()?,
+            };
             let (code, message, map_guest) = match child.ready(&self.plan, self.target)? {
                 Outcome::Connected(connection) => return Ok(connection),
                 Outcome::Failed { code, message, map_guest } => (code, message, map_guest),
             };
             if map_guest && pasta::lacks_map_guest(&message) {
                 Memory::new(&self.plan.cache).note(&self.program);
-                self.spawn(false)?;
+                self.child = Some(self.spawn_pasta(false)?);
             } else if let Some((backend, program)) = substitute(&self.plan).filter(|_| pasta::found_no_route(&message)) {
                 self.plan.backend = backend;
                 self.program = program;
-                self.spawn(false)?;
             } else {
                 return Err(explain(self.plan.backend, code, &message));
             }
         }
     }
 
-    fn spawn(&mut self, map_guest: bool) -> Result<(), Error> {
-        self.child = Some(match self.plan.backend {
-            Backend::Pasta => self.spawn_pasta(map_guest)?,
-            Backend::Slirp4netns => self.spawn_slirp()?,
-        });
-        Ok(())
-    }
-
     fn spawn_pasta(&self, map_guest: bool) -> Result<Child, Error> {
-        let link = pasta::link_namespace(&self.plan.directory, self.target)?;
+        let link = pasta::link_namespace(&self.plan.directory)?;
         let pid_file = self.plan.directory.join("pasta.pid");
-        let userns = format!("/proc/{}/ns/user", self.target);
-        let command = pasta::command(&self.plan, &userns, &text(&link), &text(&pid_file), map_guest)?;
-        let (pid, output) = self.run(&command.arguments, &[])?;
+        let command = pasta::command(&self.plan, &text(&link), &text(&pid_file), map_guest)?;
+        // pasta closes what it inherits from 3 on, and from within the container's user namespace it may open no process's namespaces.
+        let output = self.output()?;
+        let pid = self.run(&command.arguments, &[self.network.as_fd(), self.user.as_fd(), output.as_fd()])?;
         Ok(Child { pid, output, kind: Kind::Pasta { command, link, pid_file, map_guest } })
     }
 
@@ -160,23 +160,29 @@ impl Starting {
         }
         let (ready, ready_writer) = io::pipe().map_err(failed)?;
         let (exit_reader, exit) = io::pipe().map_err(failed)?;
-        let arguments = options.arguments(self.target, socket.as_deref(), 3, 4);
-        let (pid, output) = self.run(&arguments, &[ready_writer.as_fd(), exit_reader.as_fd()])?;
+        let arguments = options.arguments(socket.as_deref());
+        let null = File::open("/dev/null").map_err(failed)?;
+        let output = self.output()?;
+        let streams = [null.as_fd(), output.as_fd(), output.as_fd()];
+        let others = [ready_writer.as_fd(), exit_reader.as_fd(), self.user.as_fd(), self.network.as_fd()];
+        let pid = self.run(&arguments, &[&streams[..], &others[..]].concat())?;
         Ok(Child { pid, output, kind: Kind::Slirp { options, socket, ready, exit } })
     }
 
-    /// Runs the program; `fds` become 3, 4, … in it. Its output goes to memory, for a pipe would have to be read as long as it lives.
-    fn run(&self, arguments: &[String], fds: &[BorrowedFd<'_>]) -> Result<(i32, File), Error> {
+    /// A file in memory for what the program says: a pipe would have to be read as long as it lives.
+    fn output(&self) -> Result<File, Error> {
+        let output = memfd_create(c"network", MFdFlags::MFD_CLOEXEC);
+        output.map(File::from).map_err(|errno| Error::Run(self.plan.backend, errno.into()))
+    }
+
+    /// Runs the program; `fds` become its descriptors 0, 1, 2, …
+    fn run(&self, arguments: &[String], fds: &[BorrowedFd<'_>]) -> Result<i32, Error> {
         let failed = |error| Error::Run(self.plan.backend, error);
         let unfit = |_| failed(io::ErrorKind::InvalidInput.into());
-        let output = memfd_create(c"network", MFdFlags::MFD_CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let null = File::open("/dev/null").map_err(failed)?;
         let program = CString::new(self.program.as_os_str().as_bytes()).map_err(unfit)?;
         let words = std::iter::once(Ok(program.clone())).chain(arguments.iter().map(|argument| CString::new(argument.as_str())));
         let words = words.collect::<Result<Vec<_>, _>>().map_err(unfit)?;
-        let streams = [null.as_fd(), output.as_fd(), output.as_fd()];
-        let pid = sys::spawn_helper::spawn_helper(&program, &words, &[&streams, fds].concat()).map_err(failed)?;
-        Ok((pid, output.into()))
+        sys::spawn_helper::spawn_helper(&program, &words, fds).map_err(failed)
     }
 }
 

@@ -20,9 +20,10 @@ pub(super) struct Command {
     pub host: Vec<IpAddr>,
 }
 
-/// Options of the user and of containers.conf come first; what they leave open gets podman's defaults. `netns` and `userns` are paths of
-/// the namespaces, `map_guest` says that this pasta knows the option.
-pub(super) fn command(plan: &Plan, userns: &str, netns: &str, pid_file: &str, map_guest: bool) -> Result<Command, Error> {
+/// Options of the user and of containers.conf come first; what they leave open gets podman's defaults. pasta's standard
+/// input is to be the network namespace, with `netns` a link to it, and its output the user namespace; `map_guest` says that this pasta
+/// knows the option.
+pub(super) fn command(plan: &Plan, netns: &str, pid_file: &str, map_guest: bool) -> Result<Command, Error> {
     let mut arguments = vec!["--config-net".to_owned()];
     arguments.extend(plan.settings.pasta_options.iter().chain(&plan.options).cloned());
     // Not an option of pasta's own: it undoes our `--no-map-gw`.
@@ -60,7 +61,7 @@ pub(super) fn command(plan: &Plan, userns: &str, netns: &str, pid_file: &str, ma
         host.push(HOST_ADDRESS);
         add(&[MAP_GUEST, &HOST_ADDRESS.to_string()]);
     }
-    add(&["--pid", pid_file, "--userns", userns, "--netns", netns]);
+    add(&["--pid", pid_file, "--userns", "/proc/self/fd/1", "--netns", netns]);
     Ok(Command { arguments, dns, host })
 }
 
@@ -79,14 +80,14 @@ fn specification(mapping: &PortMapping) -> String {
     format!("{address}{host}-{}:{container}-{}", last(host), last(container))
 }
 
-/// Makes the path under which pasta is told the network namespace: a link in a directory of ours. pasta watches that directory, costs
-/// nothing meanwhile, and ends once the link is removed, be it by a later command that finds the monitor killed. It would ask for a path
-/// in /proc every second, and an older one would outlive the namespace.
-pub(super) fn link_namespace(directory: &Path, pid: i32) -> Result<PathBuf, Error> {
+/// Makes the path under which pasta is told the network namespace: a link, in a directory of ours, to its standard input. pasta watches that
+/// directory, costs nothing meanwhile, and ends once the link is removed, be it by a later command that finds the monitor killed. With a
+/// path in /proc, it would look every second, and an older one would outlive the namespace.
+pub(super) fn link_namespace(directory: &Path) -> Result<PathBuf, Error> {
     let link = directory.join("netns");
     match fs::remove_file(&link) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &link)(error)),
-        _ => symlink(format!("/proc/{pid}/ns/net"), &link).map_err(Error::io("create", &link))?,
+        _ => symlink("/proc/self/fd/0", &link).map_err(Error::io("create", &link))?,
     }
     Ok(link)
 }
@@ -138,16 +139,16 @@ mod tests {
     use super::*;
 
     fn arguments(plan: &Plan, map_guest: bool) -> String {
-        command(plan, "U", "N", "P", map_guest).unwrap().arguments.join(" ")
+        command(plan, "N", "P", map_guest).unwrap().arguments.join(" ")
     }
 
     #[test]
     fn the_defaults_are_podmans() {
         let plan = Plan { backend: Backend::Pasta, ..Plan::default() };
         let expected = "--config-net --dns-forward 169.254.1.1 -t none -u none -T none -U none --no-map-gw --quiet \
-                        --map-guest-addr 169.254.1.2 --pid P --userns U --netns N";
+                        --map-guest-addr 169.254.1.2 --pid P --userns /proc/self/fd/1 --netns N";
         assert_eq!(arguments(&plan, true), expected);
-        let command = command(&plan, "U", "N", "P", false).unwrap();
+        let command = command(&plan, "N", "P", false).unwrap();
         assert!(!command.arguments.contains(&MAP_GUEST.to_owned()) && command.host.is_empty());
         assert_eq!(command.dns, [DNS_FORWARD]);
     }
@@ -160,9 +161,9 @@ mod tests {
             settings: Settings { pasta_options: vec!["--ipv4-only".into()], ..Settings::default() },
             ..Plan::default()
         };
-        let command = command(&plan, "U", "N", "P", true).unwrap();
+        let command = command(&plan, "N", "P", true).unwrap();
         let expected = "--config-net --ipv4-only -T 5432 --dns-forward 10.0.0.1 --map-guest-addr=10.0.0.2 -u=53 --debug \
-                        -t none -U none --pid P --userns U --netns N";
+                        -t none -U none --pid P --userns /proc/self/fd/1 --netns N";
         assert_eq!(command.arguments.join(" "), expected);
         assert_eq!(command.dns, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
         assert_eq!(command.host, ["10.0.0.2".parse::<IpAddr>().unwrap()]);
@@ -175,7 +176,7 @@ mod tests {
         assert!(text.contains("-t 8000-8002:80-82 -u 127.0.0.1/8053-8053:53-53 -t ::1/8443-8443:443-443 --dns-forward"), "{text}");
         assert!(!text.contains("-t none") && !text.contains("-u none") && text.contains("-T none -U none"), "{text}");
         let plan = Plan { ports: vec![published("1:1/sctp").unwrap()], ..Plan::default() };
-        assert_eq!(command(&plan, "U", "N", "P", true).unwrap_err().to_string(), "can't forward protocol: sctp");
+        assert_eq!(command(&plan, "N", "P", true).unwrap_err().to_string(), "can't forward protocol: sctp");
     }
 
     #[test]

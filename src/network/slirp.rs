@@ -65,8 +65,9 @@ impl Options {
         Ok(())
     }
 
-    /// The command line. `ready` and `exit` are numbers of descriptors in the new process.
-    pub fn arguments(&self, pid: i32, socket: Option<&Path>, ready: i32, exit: i32) -> Vec<String> {
+    /// The command line, for a process with these descriptors: 3 is written to when it is ready, 4 closed when it is to end, 5 is the
+    /// user namespace and 6 the network namespace.
+    pub fn arguments(&self, socket: Option<&Path>) -> Vec<String> {
         let mut arguments = vec!["--configure".to_owned(), format!("--mtu={}", self.mtu), "--enable-sandbox".into()];
         arguments.push("--enable-seccomp".into());
         if !self.allow_host_loopback {
@@ -80,9 +81,8 @@ impl Options {
         }
         arguments.extend(self.outbound.iter().cloned());
         arguments.extend(socket.map(|socket| format!("--api-socket={}", socket.display())));
-        arguments.extend([format!("--ready-fd={ready}"), format!("--exit-fd={exit}")]);
-        arguments.extend(["--netns-type=path".into(), format!("--userns-path=/proc/{pid}/ns/user")]);
-        arguments.extend([format!("/proc/{pid}/ns/net"), "tap0".into()]);
+        arguments.extend(["--ready-fd=3", "--exit-fd=4", "--netns-type=path", "--userns-path=/proc/self/fd/5"].map(Into::into));
+        arguments.extend(["/proc/self/fd/6", "tap0"].map(Into::into));
         arguments
     }
 
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn the_defaults_are_podmans() {
         assert_eq!(
-            options(&[]).unwrap().arguments(7, None, 3, 4).join(" "),
+            options(&[]).unwrap().arguments(None).join(" "),
             "--configure --mtu=65520 --enable-sandbox --enable-seccomp --disable-host-loopback --enable-ipv6 --ready-fd=3 --exit-fd=4 \
-             --netns-type=path --userns-path=/proc/7/ns/user /proc/7/ns/net tap0"
+             --netns-type=path --userns-path=/proc/self/fd/5 /proc/self/fd/6 tap0"
         );
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn options_change_addresses_and_access() {
         let given = ["cidr=10.9.0.0/24", "mtu=1400", "enable_ipv6=false", "allow_host_loopback=true", "port_handler=rootlesskit"];
         let options = options(&given).unwrap();
-        let text = options.arguments(7, Some(Path::new("/s")), 3, 4).join(" ");
+        let text = options.arguments(Some(Path::new("/s"))).join(" ");
         assert!(text.contains("--mtu=1400") && text.contains("--cidr=10.9.0.0/24") && text.contains("--api-socket=/s"), "{text}");
         assert!(!text.contains("ipv6") && !text.contains("loopback"), "{text}");
         assert_eq!(options.guest().to_string(), "10.9.0.100");

@@ -1,7 +1,7 @@
 //! The conversation between the caller and a process on its way into a container, over a pair of sequenced-packet sockets.
 //!
-//! Caller to process: one byte each, `m` (ID maps are written) and `s` (execute the program). Process to caller: `c` (created, with the
-//! terminal's controlling side as a descriptor where there is one) or a [`Failure`]. The socket is closed by a successful exec.
+//! Caller to process: one byte each, `m` (ID maps are written) and `s` (execute the program). Process to caller: `l` (a namespace,
+//! as a descriptor), `c` (created, with the terminal's controlling side as a descriptor where there is one) or a [`Failure`]. The socket is closed by a successful exec.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,6 +50,8 @@ impl Failure {
 #[derive(Debug)]
 pub enum Message {
     Created(Option<OwnedFd>),
+    /// A namespace of its own, for a network helper.
+    Namespace(OwnedFd),
     Failed(Failure),
     /// The socket was closed: the exec succeeded, or the process is dead.
     End,
@@ -89,6 +91,11 @@ impl Channel {
         self.send(b"c", console)
     }
 
+    /// Lends the caller a namespace.
+    pub fn lend(&self, namespace: BorrowedFd<'_>) -> io::Result<()> {
+        self.send(b"l", Some(namespace))
+    }
+
     /// Reports a failure. Nobody may be left to hear it.
     pub fn failed(&self, failure: &Failure) {
         let kind = match failure.kind {
@@ -109,6 +116,7 @@ impl Channel {
         let kind = match buffer.first() {
             _ if length == 0 => return Ok(Message::End),
             Some(b'c') => return Ok(Message::Created(descriptor)),
+            Some(b'l') => return Ok(descriptor.map_or(Message::End, Message::Namespace)),
             Some(b'n') => Kind::NotFound,
             Some(b'x') => Kind::NotExecutable,
             _ => Kind::Setup,

@@ -30,6 +30,9 @@ pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: 
 
 fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> Result<(), Failure> {
     umask(Mode::empty());
+    if launch.connects && !plan.joins.is_empty() {
+        lend_namespaces(channel)?;
+    }
     sys::mount::mount(None, c"/", None, plan.propagation | libc::MS_REC, None).step(|| "set the propagation of the root".into())?;
     // With the caller's own rights: the container's root may be somebody else, who cannot reach these.
     let rootfs = Opened::new(&launch.rootfs)?;
@@ -74,6 +77,16 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
         seccomp: launch.seccomp,
     };
     Err(settings.execute(terminal.as_ref()))
+}
+
+/// Sends the namespaces that a network helper joins. Having joined a user namespace, this process is closed to the caller, who could open
+/// them in /proc otherwise.
+fn lend_namespaces(channel: &Channel) -> Result<(), Failure> {
+    for path in ["/proc/self/ns/user", "/proc/self/ns/net"] {
+        let namespace = std::fs::File::open(path).step(|| format!("open {path}"))?;
+        channel.lend(namespace.as_fd()).step(|| format!("lend {path} to the caller"))?;
+    }
+    Ok(())
 }
 
 /// Waits for the ID maps and becomes user and group 0 of the namespace.

@@ -20,6 +20,16 @@ pub struct Init {
     channel: Channel,
     created: bool,
     console: Option<OwnedFd>,
+    id_map: Option<userns::IdMap>,
+    /// The process sends its namespaces: see [`Init::namespaces`].
+    sends_namespaces: bool,
+}
+
+/// What a network helper joins.
+#[derive(Debug)]
+pub struct Namespaces {
+    pub user: OwnedFd,
+    pub network: OwnedFd,
 }
 
 /// A running process of a container, a child of the caller.
@@ -34,6 +44,14 @@ pub struct Running {
 /// Makes the container's first process in its namespaces and writes its ID maps; it goes on with the mounts by itself.
 /// To be called while the process has one thread.
 pub fn spawn(launch: &Launch<'_>) -> Result<Init, Error> {
+    let mut init = begin(launch)?;
+    init.go_on()?;
+    Ok(init)
+}
+
+/// Like [`spawn`], but leaves the ID maps to [`Init::go_on`], without which the process does not get far: a network helper that is started
+/// in between runs beside newuidmap and the mounts.
+pub fn begin(launch: &Launch<'_>) -> Result<Init, Error> {
     let plan = Plan::new(launch.spec, launch.bundle)?;
     let (ours, theirs) = Channel::pair().map_err(|source| Error::System { step: "make a socket pair".into(), source })?;
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
@@ -68,14 +86,16 @@ pub fn spawn(launch: &Launch<'_>) -> Result<Init, Error> {
     })?;
     drop(theirs);
     let channel = ours.ok_or_else(|| Error::InitDied { id: launch.id.to_owned() })?;
-    let mut init = Init { id: launch.id.to_owned(), pid: process.pid, process: Some(process), channel, created: false, console: None };
-    if let Some(map) = &plan.id_map {
-        userns::write_maps(init.pid, map)?;
-        if let Err(error) = init.channel.tell(b'm') {
-            return Err(init.failure(error));
-        }
-    }
-    Ok(init)
+    Ok(Init {
+        id: launch.id.to_owned(),
+        pid: process.pid,
+        process: Some(process),
+        channel,
+        created: false,
+        console: None,
+        sends_namespaces: launch.connects && !plan.joins.is_empty(),
+        id_map: plan.id_map,
+    })
 }
 
 impl Init {
@@ -87,6 +107,34 @@ impl Init {
     /// `None` after the process has failed.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.pidfd.as_fd())
+    }
+
+    /// Its user and network namespace. Only for a launch that `connects`, and before [`Init::go_on`].
+    pub fn namespaces(&self) -> Result<Namespaces, Error> {
+        let open = |name: &str| {
+            let path = format!("/proc/{}/ns/{name}", self.pid);
+            let file = std::fs::File::open(&path);
+            file.map(OwnedFd::from).map_err(|source| Error::System { step: format!("open namespace {path}"), source })
+        };
+        if !self.sends_namespaces {
+            return Ok(Namespaces { user: open("user")?, network: open("net")? });
+        }
+        let received = || match self.channel.receive() {
+            Ok(Message::Namespace(namespace)) => Ok(namespace),
+            Ok(Message::Failed(failure)) => Err(error(&self.id, failure)),
+            Ok(_) => Err(Error::InitDied { id: self.id.clone() }),
+            Err(source) => Err(Error::System { step: "receive from the container's init".into(), source }),
+        };
+        Ok(Namespaces { user: received()?, network: received()? })
+    }
+
+    /// Writes the ID maps, which the process waits for.
+    pub fn go_on(&mut self) -> Result<(), Error> {
+        if let Some(map) = self.id_map.take() {
+            userns::write_maps(self.pid, &map)?;
+            self.channel.tell(b'm').map_err(|error| self.failure(error))?;
+        }
+        Ok(())
     }
 
     /// Waits until all is mounted and set up. [`Init::start`] does this too: call it only where something is to happen in between.
@@ -101,7 +149,7 @@ impl Init {
                 Ok(())
             }
             Ok(Message::Failed(failure)) => Err(error(&self.id, failure)),
-            Ok(Message::End) => Err(Error::InitDied { id: self.id.clone() }),
+            Ok(Message::End | Message::Namespace(_)) => Err(Error::InitDied { id: self.id.clone() }),
             Err(source) => Err(Error::System { step: "receive from the container's init".into(), source }),
         }
     }
@@ -116,7 +164,7 @@ impl Init {
         match self.channel.receive() {
             Ok(Message::End) => {}
             Ok(Message::Failed(failure)) => return Err(error(&self.id, failure)),
-            Ok(Message::Created(_)) => return Err(Error::InitDied { id: self.id.clone() }),
+            Ok(Message::Created(_) | Message::Namespace(_)) => return Err(Error::InitDied { id: self.id.clone() }),
             Err(source) => return Err(Error::System { step: "receive from the container's init".into(), source }),
         }
         match self.process.take() {

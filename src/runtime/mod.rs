@@ -22,7 +22,7 @@ mod tree;
 pub use copy_up::copy as copy_tree;
 pub use error::Error;
 pub use exec::exec;
-pub use launch::{Init, Running, spawn};
+pub use launch::{Init, Namespaces, Running, begin, spawn};
 
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,8 @@ pub struct Launch<'a> {
     pub keep_groups: bool,
     /// The compiled filter. `linux.seccomp` of the specification is for other runtimes and not looked at.
     pub seccomp: Option<&'a crate::seccomp::Filter>,
+    /// The caller takes [`Init::namespaces`] after [`begin`], to connect the new network namespace.
+    pub connects: bool,
 }
 
 /// Where the root file system is. It is mounted by the init process in its own mount namespace.

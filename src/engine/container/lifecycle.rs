@@ -10,7 +10,7 @@ use super::{files, launch, network, volumes};
 use crate::engine::events;
 use crate::engine::{Engine, Error};
 use crate::monitor::{After, ChildStdio, ExitStatus, LaunchError, Launched, Lifecycle};
-use crate::network::{Helper, Starting};
+use crate::network::{Helper, Plan, Starting};
 use crate::runtime;
 use crate::storage::containers::{self, ContainerPaths};
 use crate::storage::{ContainerConfig, ContainerState, RestartPolicy, Status};
@@ -45,7 +45,7 @@ impl Container {
         }
         let preserve = host::inherited(self.config.process.preserve_fds).map_err(Error::io("pass on", "inherited descriptors"))?;
         let plan = network::plan(&self.engine, &self.config, &self.paths);
-        let mut init = runtime::spawn(&runtime::Launch {
+        let mut init = runtime::begin(&runtime::Launch {
             id: &self.config.id,
             bundle: &self.paths.runtime,
             spec: &prepared.spec,
@@ -54,10 +54,16 @@ impl Container {
             preserve: &preserve,
             keep_groups: self.config.process.groups.iter().any(|group| group == "keep-groups"),
             seccomp: prepared.filter.as_ref(),
+            connects: plan.is_some(),
         })?;
-        // Beside the mounts, which the new process goes on with by itself.
-        if let Some(plan) = plan {
-            let connection = match crate::network::start(&plan, init.pid()).and_then(Starting::wait) {
+        // The helper runs beside newuidmap and the mounts, which the new process does by itself.
+        let network = match &plan {
+            Some(plan) => Some(start_network(plan, &init)?),
+            None => None,
+        };
+        init.go_on()?;
+        if let Some(network) = network {
+            let connection = match network.wait() {
                 Ok(connection) => connection,
                 Err(error) => {
                     // A process that has failed meanwhile took the namespaces away: that is the cause then.
@@ -178,6 +184,11 @@ impl Container {
         self.state.exec_ids.clear();
         self.save();
     }
+}
+
+fn start_network(plan: &Plan, init: &runtime::Init) -> Result<Starting, Error> {
+    let namespaces = init.namespaces()?;
+    Ok(crate::network::start(plan, init.pid(), namespaces.user, namespaces.network)?)
 }
 
 fn make_directory(path: &std::path::Path) -> Result<(), Error> {
