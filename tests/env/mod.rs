@@ -18,6 +18,7 @@ pub mod host;
 pub mod image;
 pub mod images;
 pub mod leaks;
+pub mod mock;
 pub mod pty;
 pub mod registry;
 
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 pub use command::{Background, Invocation, Run};
 pub use host::skipped;
 pub use image::{Image, Layer};
+pub use mock::{Action, Mock};
 pub use registry::Registry;
 
 /// The binary under test.
