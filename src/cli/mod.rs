@@ -2,6 +2,7 @@
 //!
 //! A verb's flags are defined only when that verb is called (`defer`): a start must not pay for the other sixty.
 
+mod attach;
 mod container_flags;
 mod create;
 mod error;
@@ -12,6 +13,7 @@ mod human;
 mod image;
 mod inspect;
 mod kill;
+mod logs;
 mod man;
 mod output;
 mod port;

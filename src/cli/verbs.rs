@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{
-    CliError, Globals, create, exec, flags, image, inspect, kill, man, port, ps, rename, restart, rm, run, start, stop, volume, wait,
+    CliError, Globals, attach, create, exec, flags, image, inspect, kill, logs, man, port, ps, rename, restart, rm, run, start, stop,
+    volume, wait,
 };
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
@@ -34,12 +35,14 @@ macro_rules! verb {
 
 /// Verbs of the top level.
 const TOP: &[Verb] = &[
+    verb!("attach", [], "Attach to a running container", attach::AttachArgs, attach::run),
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
     verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
     verb!("inspect", [], "Display the configuration of objects denoted by name or ID", inspect::InspectArgs, inspect::inspect),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
+    verb!("logs", [], "Fetch the logs of one or more containers", logs::LogsArgs, logs::run),
     // A verb without a description is hidden.
     verb!("man", [], "", man::ManArgs, man::man),
     verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),

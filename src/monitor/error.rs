@@ -29,8 +29,6 @@ pub enum Error {
     Output(#[source] io::Error),
     #[error("running journalctl, which reads the logs of the journald driver")]
     Journalctl(#[source] io::Error),
-    #[error("{0}")]
-    BadTime(String),
-    #[error("the log driver {0:?} keeps no logs to read")]
+    #[error("this container is using the '{0}' log driver, cannot read logs: this container is not logging output")]
     NoLog(&'static str),
 }
