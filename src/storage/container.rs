@@ -39,6 +39,8 @@ pub struct ContainerConfig {
     pub namespaces: Namespaces,
     /// The mapping of the container's user namespace.
     pub id_map: IdMap,
+    /// `--uidmap` or `--gidmap` said so, whatever `namespaces.user` is.
+    pub id_map_custom: bool,
     pub network: Network,
     pub restart: RestartPolicy,
     pub stop_signal: i32,

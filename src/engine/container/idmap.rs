@@ -15,7 +15,9 @@ pub fn resolve(engine: &Engine, request: &CreateRequest, config: &mut ContainerC
                 "container {id} owns the namespaces to be shared, so its user namespace is used too: --userns cannot be set"
             )));
         }
-        config.id_map = containers::load_config(&engine.store, &id)?.id_map;
+        let shared = containers::load_config(&engine.store, &id)?;
+        config.id_map = shared.id_map;
+        config.id_map_custom = true;
         config.namespaces.user_of = Some(id);
         return Ok(());
     }
@@ -26,6 +28,7 @@ pub fn resolve(engine: &Engine, request: &CreateRequest, config: &mut ContainerC
             SubIds::of_names(&either(uid, gid), &either(gid, uid))?
         }
     };
+    config.id_map_custom = custom;
     config.id_map = if custom {
         userns::custom(&ids, &userns::Custom { uidmap: request.uidmap.clone(), gidmap: request.gidmap.clone() })?
     } else {

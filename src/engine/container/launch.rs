@@ -60,8 +60,9 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
             (RootView { layers: vec![tree.clone()] }, path.clone())
         }
         PreparedRoot::Overlay { lower, data, upper, merged, .. } => {
-            let layers = std::iter::once(upper).chain(lower).chain(data).cloned().collect();
-            (RootView { layers }, merged.clone())
+            // Where there are data layers, those are the image's files and the lower ones stand for them.
+            let files = if data.is_empty() { lower } else { data };
+            (RootView { layers: std::iter::once(upper).chain(files).cloned().collect() }, merged.clone())
         }
     };
     check_workdir(config, &view)?;
@@ -69,7 +70,7 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
     let (user, mut generated) = files::users(config, &view, paths)?;
     files::generate(engine, config, &view, paths, &mut generated)?;
     let backings = backings(engine, config, paths)?;
-    copy_up::prepare(engine, config, &view.layers, &backings, &user)?;
+    copy_up::prepare(engine, config, &image_files(engine, config)?, &backings, &user)?;
     let devices = if config.security.privileged { host_devices() } else { Vec::new() };
     let filter = filter(engine, config)?;
     let host = Host {
@@ -117,13 +118,32 @@ fn fresh(path: &Path) -> Result<(), Error> {
     DirBuilder::new().mode(0o755).create(path).map_err(Error::io("create", path))
 }
 
-/// The layers' directories, topmost first, as the container's ID map sees them.
-fn image_layers(engine: &Engine, _config: &ContainerConfig, layers: &[String]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
-    let directory = |diff_id: &String| -> Result<PathBuf, Error> {
-        let digest: Digest = diff_id.parse().map_err(|error| Error::Invalid(format!("layer {diff_id}: {error}")))?;
-        Ok(storage::layer::directory(&engine.store, &digest))
-    };
-    Ok((layers.iter().rev().map(directory).collect::<Result<_, _>>()?, Vec::new()))
+/// The layers' directories, topmost first, as the container's ID map sees them, and the data layers that these may refer to.
+fn image_layers(engine: &Engine, config: &ContainerConfig, layers: &[String]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    // The default map is that which layers are unpacked with: no file needs to be asked.
+    if matches!(config.namespaces.user.as_str(), "" | "host") && !config.id_map_custom {
+        return Ok((original_layers(engine, layers)?, Vec::new()));
+    }
+    let layers = storage::mapped::layers(&engine.store, &digests(layers)?, &config.id_map)?;
+    Ok((layers.lower, layers.data))
+}
+
+/// The layers' directories as unpacked, topmost first.
+fn original_layers(engine: &Engine, layers: &[String]) -> Result<Vec<PathBuf>, Error> {
+    Ok(digests(layers)?.iter().rev().map(|digest| storage::layer::directory(&engine.store, digest)).collect())
+}
+
+fn digests(layers: &[String]) -> Result<Vec<Digest>, Error> {
+    let parse = |diff_id: &String| diff_id.parse().map_err(|error| Error::Invalid(format!("layer {diff_id}: {error}")));
+    layers.iter().map(parse).collect()
+}
+
+/// The directories in which volumes find what the image has at their places.
+fn image_files(engine: &Engine, config: &ContainerConfig) -> Result<Vec<PathBuf>, Error> {
+    match &config.root {
+        Root::Image { layers, .. } => original_layers(engine, layers),
+        Root::Directory { path, .. } => Ok(vec![path.clone()]),
+    }
 }
 
 /// A working directory that was asked for must be there: in the root file system or beneath a mount.
@@ -177,10 +197,10 @@ fn joined(engine: &Engine, config: &ContainerConfig) -> Result<Joined, Error> {
 
 /// What stands behind each of the configuration's mounts.
 fn backings(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Vec<Backing>, Error> {
-    config.mounts.iter().enumerate().map(|(index, mount)| backing(engine, config, paths, index, mount)).collect()
+    config.mounts.iter().enumerate().map(|(index, mount)| backing(engine, paths, index, mount)).collect()
 }
 
-fn backing(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths, index: usize, mount: &Mount) -> Result<Backing, Error> {
+fn backing(engine: &Engine, paths: &ContainerPaths, index: usize, mount: &Mount) -> Result<Backing, Error> {
     match mount.kind {
         MountKind::Tmpfs | MountKind::Ramfs | MountKind::Devpts => Ok(Backing::None),
         MountKind::Bind => {
@@ -207,8 +227,7 @@ fn backing(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths, in
         }
         MountKind::Image => {
             let record = storage::image::get(&engine.store, &mount.source)?.ok_or_else(|| storage::Error::NoImage(mount.source.clone()))?;
-            let (mut lower, data) = image_layers(engine, config, &record.layers)?;
-            lower.extend(data);
+            let mut lower = original_layers(engine, &record.layers)?;
             if !mount.subpath.is_empty() {
                 lower = lower.into_iter().map(|layer| layer.join(&mount.subpath)).filter(|path| path.is_dir()).collect();
             }
