@@ -67,8 +67,14 @@ fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel) -> Result<std:
     let root = sys::mount::open_tree(None, c"/", sys::mount::Clone::No).step(|| "open the root directory".into())?;
     let terminal = plan.terminal.map(|size| Terminal::new(root.as_fd(), size, plan.uid)).transpose()?;
     channel.created(terminal.as_ref().map(Terminal::master)).step(|| "report to the caller".into())?;
-    let settings =
-        Settings { plan, stdio: request.stdio, preserve: request.preserve, keep_groups: request.keep_groups, seccomp: request.seccomp };
+    let settings = Settings {
+        plan,
+        stdio: request.stdio,
+        preserve: request.preserve,
+        keep_groups: request.keep_groups,
+        seccomp: request.seccomp,
+        die_with_parent: request.die_with_parent,
+    };
     Err(settings.execute(terminal.as_ref()))
 }
 

@@ -75,6 +75,7 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
         preserve: launch.preserve,
         keep_groups: launch.keep_groups,
         seccomp: launch.seccomp,
+        die_with_parent: launch.die_with_parent,
     };
     Err(settings.execute(terminal.as_ref()))
 }

@@ -46,6 +46,8 @@ pub struct Launch<'a> {
     pub seccomp: Option<&'a crate::seccomp::Filter>,
     /// The caller takes [`Init::namespaces`] after [`begin`], to connect the new network namespace.
     pub connects: bool,
+    /// Kill the process when its parent dies: nobody else would know of it.
+    pub die_with_parent: bool,
 }
 
 /// Where the root file system is. It is mounted by the init process in its own mount namespace.
@@ -77,4 +79,6 @@ pub struct Exec<'a> {
     pub preserve: &'a [BorrowedFd<'a>],
     pub keep_groups: bool,
     pub seccomp: Option<&'a crate::seccomp::Filter>,
+    /// As [`Launch::die_with_parent`].
+    pub die_with_parent: bool,
 }

@@ -22,6 +22,7 @@ pub struct Settings<'a> {
     pub preserve: &'a [BorrowedFd<'a>],
     pub keep_groups: bool,
     pub seccomp: Option<&'a Filter>,
+    pub die_with_parent: bool,
 }
 
 impl Settings<'_> {
@@ -96,6 +97,11 @@ impl Settings<'_> {
         let retained = if loads_privileged { admin } else { 0 };
         if plan.capabilities.is_some() {
             cred::set_capabilities(sets.effective, sets.permitted | retained, sets.inheritable).step(|| "set capabilities".into())?;
+        }
+        if self.die_with_parent {
+            // After the last change of IDs and before the filter: a change that gains anything clears it (as does the exec of a setuid
+            // program, which its users then have to live with).
+            sys_process::die_with_parent().step(|| "tie the process to its supervisor".into())?;
         }
         enter(&plan.cwd)?;
         let program = find(&plan.arguments, &plan.environment)?;

@@ -12,6 +12,12 @@ pub fn set_dumpable(dumpable: bool) -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable), 0, 0, 0) }.into()).map(drop)
 }
 
+/// PR_SET_PDEATHSIG: the kernel kills this process when the thread that made it ends.
+pub fn die_with_parent() -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) }.into()).map(drop)
+}
+
 /// PR_SET_NO_NEW_PRIVS: no exec gives more rights from now on.
 pub fn set_no_new_privileges() -> io::Result<()> {
     // SAFETY: no memory is involved.

@@ -126,6 +126,7 @@ impl Exec {
                 preserve: &preserve,
                 keep_groups: self.config.process.groups.iter().any(|group| group == "keep-groups"),
                 seccomp: filter.as_ref(),
+                die_with_parent: true,
             },
         )?;
         Ok(Launched { pid: running.pid, pidfd: running.pidfd, terminal: running.console })

@@ -54,6 +54,7 @@ impl Container {
             preserve: &preserve,
             keep_groups: self.config.process.groups.iter().any(|group| group == "keep-groups"),
             seccomp: prepared.filter.as_ref(),
+            die_with_parent: true,
             connects: plan.is_some(),
         })?;
         // The helper runs beside newuidmap and the mounts, which the new process does by itself.
