@@ -56,6 +56,30 @@ fn general(value: f64, digits: usize) -> String {
     trim(&format!("{value:.*}", (digits as i32 - 1 - exponent).max(0) as usize))
 }
 
+/// A duration as Go prints it: `1h2m3.5s`, `10ms`, `0s`.
+pub fn go_duration(nanoseconds: u64) -> String {
+    let fraction = |value: u64, unit: u64| {
+        let text = format!("{}.{:0width$}", value / unit, value % unit, width = unit.ilog10() as usize);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    let second = 1_000_000_000;
+    match nanoseconds {
+        0 => "0s".into(),
+        1..1_000 => format!("{nanoseconds}ns"),
+        1_000..1_000_000 => format!("{}µs", fraction(nanoseconds, 1_000)),
+        1_000_000..1_000_000_000 => format!("{}ms", fraction(nanoseconds, 1_000_000)),
+        _ => {
+            let minutes = nanoseconds / second / 60;
+            let seconds = fraction(nanoseconds % (60 * second), second);
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => format!("{seconds}s"),
+                (0, minutes) => format!("{minutes}m{seconds}s"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+            }
+        }
+    }
+}
+
 /// A time of RFC 3339 as Go's `String` prints it: `2026-11-21 10:01:02.170980244 +0000 UTC`.
 pub fn go_time(rfc3339: &str) -> String {
     let Ok(timestamp) = rfc3339.parse::<jiff::Timestamp>() else { return rfc3339.to_owned() };
@@ -87,6 +111,21 @@ mod tests {
         ];
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn durations_print_as_in_go() {
+        let cases = [
+            (0, "0s"),
+            (1_500, "1.5µs"),
+            (10_000_000, "10ms"),
+            (3_279_411_197, "3.279411197s"),
+            (90_000_000_000, "1m30s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ];
+        for (nanoseconds, text) in cases {
+            assert_eq!(go_duration(nanoseconds), text);
         }
     }
 

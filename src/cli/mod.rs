@@ -3,9 +3,12 @@
 //! A verb's flags are defined only when that verb is called (`defer`): a start must not pay for the other sixty.
 
 mod attach;
+mod completion;
+mod container;
 mod container_flags;
 mod create;
 mod error;
+mod events;
 mod exec;
 mod flags;
 mod globals;
@@ -26,9 +29,12 @@ mod run;
 mod several;
 mod start;
 mod stop;
+mod system;
 mod table;
 mod template;
+mod top;
 mod verbs;
+mod version;
 mod volume;
 mod wait;
 

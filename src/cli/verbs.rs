@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{
-    CliError, Globals, attach, create, exec, flags, image, inspect, kill, logs, man, port, ps, rename, restart, rm, run, start, stop,
-    volume, wait,
+    CliError, Globals, attach, completion, container, create, events, exec, flags, image, inspect, kill, logs, man, port, ps, rename,
+    restart, rm, run, start, stop, system, top, version, volume, wait,
 };
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
@@ -36,7 +36,9 @@ macro_rules! verb {
 /// Verbs of the top level.
 const TOP: &[Verb] = &[
     verb!("attach", [], "Attach to a running container", attach::AttachArgs, attach::run),
+    verb!("completion", [], "Generate shell autocompletions", completion::CompletionArgs, completion::completion),
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
+    verb!("events", [], "Show system events", events::EventsArgs, events::events),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
     verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
@@ -55,27 +57,36 @@ const TOP: &[Verb] = &[
     verb!("start", [], "Start containers", start::StartArgs, start::run),
     verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
     verb!("tag", [], "Add an additional name to a local image", image::tag::TagArgs, image::tag::tag),
+    verb!("top", [], "Display the running processes of a container", top::TopArgs, top::top),
     verb!("untag", [], "Remove a name from a local image", image::untag::UntagArgs, image::untag::untag),
+    verb!("version", [], "Display the version information", version::VersionArgs, version::version),
     verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
 ];
 
 /// Groups of verbs: name, what it is about, its verbs.
-const GROUPS: &[(&str, &str, &[Verb])] =
-    &[("container", "Manage containers", CONTAINER), ("image", "Manage images", IMAGE), ("volume", "Manage volumes", VOLUME)];
+const GROUPS: &[(&str, &str, &[Verb])] = &[
+    ("container", "Manage containers", CONTAINER),
+    ("image", "Manage images", IMAGE),
+    ("system", "Manage the store as a whole", SYSTEM),
+    ("volume", "Manage volumes", VOLUME),
+];
 
 const CONTAINER: &[Verb] = &[
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
+    verb!("exists", [], "Check if a container exists in local storage", container::exists::ExistsArgs, container::exists::exists),
     verb!("inspect", [], "Display the configuration of a container", inspect::ContainerInspectArgs, inspect::container),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     verb!("list", ["ls", "ps"], "List containers", ps::PsArgs, ps::ps),
     verb!("port", [], "List port mappings or a specific mapping for the container", port::PortArgs, port::port),
+    verb!("prune", [], "Remove all non running containers", container::prune::PruneArgs, container::prune::prune),
     verb!("rename", [], "Rename an existing container", rename::RenameArgs, rename::rename),
     verb!("restart", [], "Restart one or more containers", restart::RestartArgs, restart::restart),
     verb!("rm", [], "Remove one or more containers", rm::RmArgs, rm::rm),
     verb!("run", [], "Run a command in a new container", run::RunArgs, run::run),
     verb!("start", [], "Start containers", start::StartArgs, start::run),
     verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
+    verb!("top", [], "Display the running processes of a container", top::TopArgs, top::top),
     verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),
 ];
 
@@ -88,6 +99,13 @@ const IMAGE: &[Verb] = &[
     verb!("rm", [], "Remove one or more images from local storage", image::rmi::RmiArgs, image::rmi::rmi),
     verb!("tag", [], "Add an additional name to a local image", image::tag::TagArgs, image::tag::tag),
     verb!("untag", [], "Remove a name from a local image", image::untag::UntagArgs, image::untag::untag),
+];
+
+const SYSTEM: &[Verb] = &[
+    verb!("df", [], "Show disk usage", system::df::DfArgs, system::df::df),
+    verb!("events", [], "Show system events", events::EventsArgs, events::events),
+    verb!("prune", [], "Remove unused data", system::prune::PruneArgs, system::prune::prune),
+    verb!("reset", [], "Remove all containers, images, volumes and the store itself", system::reset::ResetArgs, system::reset::reset),
 ];
 
 const VOLUME: &[Verb] = &[

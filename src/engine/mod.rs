@@ -8,6 +8,7 @@ pub mod image;
 pub mod inspect;
 pub mod journal;
 mod pattern;
+pub mod system;
 pub mod volume;
 pub mod when;
 

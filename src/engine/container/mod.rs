@@ -14,6 +14,7 @@ mod logs;
 mod merge;
 mod network;
 mod ports;
+pub mod processes;
 mod remove;
 mod rename;
 mod request;

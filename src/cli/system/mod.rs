@@ -1,0 +1,5 @@
+//! The verbs of the group `system`.
+
+pub mod df;
+pub mod prune;
+pub mod reset;
