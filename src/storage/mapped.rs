@@ -109,7 +109,7 @@ fn contains(outer: &[IdMapping], inner: &[IdMapping]) -> bool {
 }
 
 /// The directory name of a map.
-fn key(map: &IdMap) -> String {
+pub(super) fn key(map: &IdMap) -> String {
     let text = serde_json::to_vec(map).unwrap_or_default();
     Digest::sha256(&text).hex()[..16].to_owned()
 }

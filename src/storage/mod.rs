@@ -28,6 +28,7 @@ pub mod mapped;
 mod remove;
 mod sweep;
 mod task;
+pub mod usage;
 pub mod volumes;
 
 use std::fs::{self, DirBuilder};
@@ -39,6 +40,7 @@ pub use container::*;
 pub use error::Error;
 pub use remove::remove_tree;
 pub use task::{ROLE as TASK_ROLE, main as task_main};
+pub use usage::{Usage, measure, reset, usage as disk_usage};
 
 use crate::config::Paths;
 use crate::sys::lock::{Lock, Mode};

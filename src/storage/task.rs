@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 
 use super::volumes::{Fill, fill, give_tree};
-use super::{Error, layer, mapped, remove};
+use super::{Error, layer, mapped, remove, usage};
 use crate::sys::packet;
 use crate::userns::{IdMap, SubIds, default_map, spawn_mapped};
 
@@ -27,6 +27,8 @@ pub(super) enum Task {
     Map(mapped::Order),
     /// Give files, by path, to the ID 0 of another map.
     Own { paths: Vec<PathBuf>, uid: u32, gid: u32 },
+    /// Write the sizes of trees to the descriptor that comes with the task, a line each.
+    Measure { trees: Vec<PathBuf> },
     /// Give a tree to one owner.
     Give { path: PathBuf, uid: u32, gid: u32 },
     /// Fill an empty volume from an image and give it to its user.
@@ -85,6 +87,10 @@ fn perform(task: Task) -> Result<(), String> {
             std::os::unix::fs::lchown(path, Some(uid), Some(gid))
                 .map_err(|error| format!("cannot change the owner of {}: {error}", path.display()))
         }),
+        Task::Measure { trees } => {
+            let to = packet::inherited(4).map_err(|error| error.to_string())?;
+            usage::answer(&trees, &mut File::from(to)).map_err(|error| format!("cannot measure: {error}"))
+        }
         Task::Give { path, uid, gid } => give_tree(&path, uid, gid),
         Task::Fill(task) => fill(&task),
         Task::Tar { object } => {

@@ -2,13 +2,18 @@
 
 use dulse::oci::{Digest, Reference};
 use dulse::storage::image::{self, NewImage};
+use dulse::storage::volumes::VolumeRecord;
 use dulse::storage::{Error, Store, layer};
 use libtest_mimic::Trial;
 
 use crate::place::{Place, layer as make_layer, map, test, unpack};
 
 pub fn tests() -> Vec<Trial> {
-    vec![test("names_move_and_layers_go_with_the_last_image", names), test("the_same_image_again_gains_digests", again)]
+    vec![
+        test("names_move_and_layers_go_with_the_last_image", names),
+        test("the_same_image_again_gains_digests", again),
+        test("usage_tells_shared_layers_apart", usage),
+    ]
 }
 
 /// An image of these layers.
@@ -73,4 +78,29 @@ fn again() {
     assert_eq!(second.digests, [Digest::sha256(b"{ }").to_string(), index.to_string(), Digest::sha256(b"{}").to_string()]);
     assert_eq!(image::manifest(store, &first.id).unwrap(), b"{ }");
     assert_eq!(image::config(store, &first.id).unwrap(), config);
+}
+
+fn usage() {
+    let place = Place::new();
+    let store = &place.store;
+    let made: Vec<(Digest, u64)> = [1, 2]
+        .map(|seed| {
+            let (archive, digest) = make_layer(seed, 20 * usize::from(seed));
+            unpack(store, &map(), &archive, &digest).unwrap();
+            (digest, archive.len() as u64)
+        })
+        .into();
+    let both = put(store, &[made[0].0.clone(), made[1].0.clone()], "both");
+    let one = put(store, &[made[0].0.clone()], "one");
+    dulse::storage::volumes::create(store, &VolumeRecord { name: "volume".into(), ..VolumeRecord::default() }).unwrap();
+    std::fs::write(dulse::storage::volumes::data(store, "volume").join("file"), [0; 1234]).unwrap();
+    let usage = dulse::storage::disk_usage(store).unwrap();
+    let of = |id: &str| {
+        usage.images.iter().find(|usage| usage.image.id == id).map(|usage| (usage.image.size, usage.shared, usage.unique)).unwrap()
+    };
+    assert_eq!(of(&both), (made[0].1 + made[1].1, made[0].1, made[1].1));
+    assert_eq!(of(&one), (made[0].1, made[0].1, 0));
+    assert_eq!((usage.volumes[0].size, usage.volumes[0].links), (1234, 0));
+    dulse::storage::reset(store).unwrap();
+    assert!(!store.data().exists());
 }

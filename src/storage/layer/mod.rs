@@ -113,7 +113,9 @@ pub(super) fn collect(store: &Store) -> Result<u64, Error> {
     let mapped = store.data().join("mapped");
     for map in names_in(&mapped)? {
         for name in names_in(&mapped.join(&map))? {
-            if name != "lock" && !needed.layers.contains(&name) && !needed.chains.contains(&name) {
+            // Clones cost next to nothing and wait for the next container of their map; copies are as large as what they were made of.
+            let copy = needed.layers.contains(&name) && needed.maps.contains(&map);
+            if name != "lock" && !copy && !needed.chains.contains(&name) {
                 discard(store, &mapped.join(&map).join(&name))?;
             }
         }
@@ -136,20 +138,25 @@ struct Needed {
     layers: HashSet<String>,
     /// Names of [`super::mapped::chain`].
     chains: HashSet<String>,
+    /// Names of [`super::mapped::key`].
+    maps: HashSet<String>,
 }
 
 impl Needed {
     fn by(store: &Store) -> Result<Self, Error> {
+        let mut maps = HashSet::new();
         let mut lists: Vec<Vec<String>> = image::list(store)?.into_iter().map(|image| image.layers).collect();
         for id in containers::list_ids(store)? {
-            if let Ok(ContainerConfig { root: Root::Image { layers, .. }, .. }) = containers::load_config(store, &id) {
+            if let Ok(ContainerConfig { root: Root::Image { layers, .. }, id_map, .. }) = containers::load_config(store, &id) {
                 lists.push(layers);
+                maps.insert(super::mapped::key(&id_map));
             }
         }
         let hex = |diff_id: &String| diff_id.split_once(':').map_or(diff_id.clone(), |(_, hex)| hex.to_owned());
         Ok(Self {
             layers: lists.iter().flatten().map(hex).collect(),
             chains: lists.iter().map(|layers| super::mapped::chain(layers)).collect(),
+            maps,
         })
     }
 }
