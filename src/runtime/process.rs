@@ -28,6 +28,8 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// Becomes what the plan says, in a session of its own, and executes its program; returns only with a failure.
     pub fn execute(&self, terminal: Option<&Terminal>) -> Failure {
+        // The supervisor blocks signals that it receives by descriptor, and a shell may have made us ignore some.
+        crate::sys::signal::reset_for_child();
         match self.streams(terminal).and_then(|()| self.become_user()).and_then(|()| self.run()) {
             Ok(never) => match never {},
             Err(failure) => failure,
