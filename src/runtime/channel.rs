@@ -1,8 +1,11 @@
 //! The conversation between the caller and a process on its way into a container, over a pair of sequenced-packet sockets.
 //!
-//! Caller to process: one byte each, `m` (ID maps are written) and `s` (execute the program). Process to caller: `l` (a namespace,
-//! as a descriptor), `c` (created, with the terminal's controlling side as a descriptor where there is one) or a [`Failure`]. The socket is closed by a successful exec.
+//! Caller to process: one byte each, `m` (ID maps are written) and `s` (execute the program). Process to caller: `l` (a namespace, as a
+//! descriptor), `c` (created, with the terminal's controlling side as a descriptor where there is one) or a [`Failure`]. The socket is
+//! closed by a successful exec. A process that executes through the trampoline (`sys::trampoline`) says before what it will execute
+//! (`p`), since that reports no more than `r` and an errno.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -41,6 +44,15 @@ impl Failure {
         Self { kind: Kind::Setup, errno: error.raw_os_error().unwrap_or(libc::EIO), step }
     }
 
+    /// The exec of `program` failed.
+    pub fn exec(errno: i32, program: String) -> Self {
+        let kind = match errno {
+            libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::ENAMETOOLONG => Kind::NotFound,
+            _ => Kind::NotExecutable,
+        };
+        Self { kind, errno, step: format!("exec `{program}`") }
+    }
+
     pub fn error(&self) -> io::Error {
         io::Error::from_raw_os_error(self.errno)
     }
@@ -52,6 +64,8 @@ pub enum Message {
     Created(Option<OwnedFd>),
     /// A namespace of its own, for a network helper.
     Namespace(OwnedFd),
+    /// What is about to be executed through the trampoline.
+    Executing(String),
     Failed(Failure),
     /// The socket was closed: the exec succeeded, or the process is dead.
     End,
@@ -66,6 +80,11 @@ impl Channel {
     pub fn pair() -> io::Result<(Self, Self)> {
         let (caller, process) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         Ok((Self(caller), Self(process)))
+    }
+
+    /// The same above the numbers of the standard streams and `preserved` further descriptors, which are going to be replaced.
+    pub fn above(&self, preserved: usize) -> io::Result<Self> {
+        sys::process::duplicate_above(self.0.as_fd(), 3 + preserved).map(Self)
     }
 
     /// Sends one of the caller's bytes.
@@ -96,6 +115,11 @@ impl Channel {
         self.send(b"l", Some(namespace))
     }
 
+    /// Tells what is going to be executed.
+    pub fn executing(&self, program: &CStr) -> io::Result<()> {
+        self.send(&[b"p", program.to_bytes()].concat(), None)
+    }
+
     /// Reports a failure. Nobody may be left to hear it.
     pub fn failed(&self, failure: &Failure) {
         let kind = match failure.kind {
@@ -117,18 +141,44 @@ impl Channel {
             _ if length == 0 => return Ok(Message::End),
             Some(b'c') => return Ok(Message::Created(descriptor)),
             Some(b'l') => return Ok(descriptor.map_or(Message::End, Message::Namespace)),
+            Some(b'p') => return Ok(Message::Executing(text(&buffer, 1, length))),
+            Some(b'r') => {
+                let errno = number(&buffer).unwrap_or(0).wrapping_neg();
+                return Ok(Message::Failed(Failure { step: String::new(), ..Failure::exec(errno, String::new()) }));
+            }
             Some(b'n') => Kind::NotFound,
             Some(b'x') => Kind::NotExecutable,
             _ => Kind::Setup,
         };
-        let errno = buffer.get(1..5).and_then(|bytes| bytes.try_into().ok()).map_or(libc::EIO, i32::from_ne_bytes);
-        let step = String::from_utf8_lossy(buffer.get(5..length).unwrap_or_default()).into_owned();
-        Ok(Message::Failed(Failure { kind, errno, step }))
+        let errno = number(&buffer).unwrap_or(libc::EIO);
+        Ok(Message::Failed(Failure { kind, errno, step: text(&buffer, 5, length) }))
+    }
+
+    /// Waits for the exec: `None` when it has succeeded, or the process is dead.
+    pub fn wait_executed(&self) -> io::Result<Option<Failure>> {
+        let mut program = String::new();
+        loop {
+            match self.receive()? {
+                Message::Executing(path) => program = path,
+                Message::Failed(failure) if failure.step.is_empty() => return Ok(Some(Failure::exec(failure.errno, program))),
+                Message::Failed(failure) => return Ok(Some(failure)),
+                Message::End => return Ok(None),
+                Message::Created(_) | Message::Namespace(_) => {}
+            }
+        }
     }
 
     fn send(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
         sys::message::send(self.0.as_fd(), bytes, descriptor)
     }
+}
+
+fn number(message: &[u8]) -> Option<i32> {
+    message.get(1..5)?.try_into().ok().map(i32::from_ne_bytes)
+}
+
+fn text(message: &[u8], from: usize, to: usize) -> String {
+    String::from_utf8_lossy(message.get(from..to).unwrap_or_default()).into_owned()
 }
 
 impl AsFd for Channel {

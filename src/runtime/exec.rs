@@ -8,10 +8,10 @@ use crate::sys;
 
 use super::channel::{Channel, Context, Failure, Message};
 use super::launch::{self, Running};
-use super::plan::{ProcessPlan, clone_flag};
+use super::plan::{ProcessPlan, clone_flag, id_map};
 use super::process::Settings;
 use super::terminal::Terminal;
-use super::{Error, Exec, Target};
+use super::{Error, Exec, Target, own_file};
 
 /// Starts a process in all namespaces of a running container. To be called while the process has one thread.
 pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
@@ -25,12 +25,16 @@ pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
     let kinds = namespaces.into_iter().flatten().fold(0, |kinds, namespace| kinds | clone_flag(namespace.typ()));
     let (ours, theirs) = Channel::pair().map_err(system("make a socket pair"))?;
     let mut ours = Some(ours);
+    let map = target.spec.linux().as_ref().map(id_map);
+    let guarded = own_file::needs_guard(map.as_ref());
     let child = || {
         drop(ours.take());
-        match run(request, &plan, &theirs) {
+        // Out of the way of the descriptors that the program is to get.
+        let Ok(channel) = theirs.above(request.preserve.len()) else { return 125 };
+        match run(request, &plan, &channel, guarded) {
             Ok(never) => match never {},
             Err(failure) => {
-                theirs.failed(&failure);
+                channel.failed(&failure);
                 125
             }
         }
@@ -44,23 +48,23 @@ pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
     drop((score, theirs));
     let died = || Error::InitDied { id: target.id.to_owned() };
     let channel = ours.ok_or_else(died)?;
-    let outcome = match channel.receive().map_err(system("receive from the new process")) {
-        Ok(Message::Created(console)) => match channel.receive().map_err(system("receive from the new process")) {
-            Ok(Message::End) => return Ok(Running { pid: process.pid, pidfd: process.pidfd, console }),
-            other => other,
-        },
-        other => other,
+    let received = channel.receive().and_then(|message| match message {
+        Message::Created(console) => channel.wait_executed().map(|failure| (console, failure)),
+        Message::Failed(failure) => Ok((None, Some(failure))),
+        Message::Executing(_) | Message::Namespace(_) | Message::End => Err(io::Error::from_raw_os_error(libc::ECHILD)),
+    });
+    let error = match received {
+        Ok((console, None)) => return Ok(Running { pid: process.pid, pidfd: process.pidfd, console }),
+        Ok((_, Some(failure))) => launch::error(target.id, failure),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => died(),
+        Err(error) => system("receive from the new process")(error),
     };
     let _ = sys::clone::wait(process.pid);
-    Err(match outcome {
-        Ok(Message::Failed(failure)) => launch::error(target.id, failure),
-        Ok(_) => died(),
-        Err(error) => error,
-    })
+    Err(error)
 }
 
 /// In the new process, which is in the container's namespaces already.
-fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel) -> Result<std::convert::Infallible, Failure> {
+fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel, guarded: bool) -> Result<std::convert::Infallible, Failure> {
     // Until the exec this is our program: nobody in the container may look into it or open its file through /proc (CVE-2019-5736).
     sys::process::set_dumpable(false).step(|| "make the process undumpable".into())?;
     nix::unistd::setsid().step(|| "start a session".into())?;
@@ -74,6 +78,7 @@ fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel) -> Result<std:
         keep_groups: request.keep_groups,
         seccomp: request.seccomp,
         die_with_parent: request.die_with_parent,
+        guard: guarded.then_some(channel),
     };
     Err(settings.execute(terminal.as_ref()))
 }

@@ -18,8 +18,10 @@ use super::rootfs::Opened;
 use super::terminal::Terminal;
 
 /// Everything between the clone and the exec. Returns the exit code of a process that did not get so far.
-pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> i32 {
-    match set_up(launch, plan, channel, caller_is_root) {
+pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool, guarded: bool) -> i32 {
+    // Out of the way of the descriptors that the program is to get.
+    let Ok(channel) = channel.above(launch.preserve.len()) else { return 125 };
+    match set_up(launch, plan, &channel, caller_is_root, guarded) {
         Ok(()) => 0,
         Err(failure) => {
             channel.failed(&failure);
@@ -28,7 +30,7 @@ pub fn run(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: 
     }
 }
 
-fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> Result<(), Failure> {
+fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool, guarded: bool) -> Result<(), Failure> {
     umask(Mode::empty());
     if launch.connects && !plan.joins.is_empty() {
         lend_namespaces(channel)?;
@@ -76,6 +78,7 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
         keep_groups: launch.keep_groups,
         seccomp: launch.seccomp,
         die_with_parent: launch.die_with_parent,
+        guard: guarded.then_some(channel),
     };
     Err(settings.execute(terminal.as_ref()))
 }

@@ -8,7 +8,7 @@ use crate::userns;
 
 use super::channel::{Channel, Kind, Message};
 use super::plan::Plan;
-use super::{Error, Launch, init};
+use super::{Error, Launch, init, own_file};
 
 /// A container's first process before it executes the container's program. Dropping it kills it.
 #[derive(Debug)]
@@ -57,10 +57,11 @@ pub fn begin(launch: &Launch<'_>) -> Result<Init, Error> {
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     let caller_is_root = plan.caller_is_root(uid, gid);
     let mut ours = Some(ours);
+    let guarded = own_file::needs_guard(plan.id_map.as_ref());
     let child = || {
         // With its copy of the caller's end gone, the process sees the end should the caller die.
         drop(ours.take());
-        init::run(launch, &plan, &theirs, caller_is_root)
+        init::run(launch, &plan, &theirs, caller_is_root, guarded)
     };
     let joins = plan
         .joins
@@ -149,7 +150,7 @@ impl Init {
                 Ok(())
             }
             Ok(Message::Failed(failure)) => Err(error(&self.id, failure)),
-            Ok(Message::End | Message::Namespace(_)) => Err(Error::InitDied { id: self.id.clone() }),
+            Ok(Message::End | Message::Namespace(_) | Message::Executing(_)) => Err(Error::InitDied { id: self.id.clone() }),
             Err(source) => Err(Error::System { step: "receive from the container's init".into(), source }),
         }
     }
@@ -161,10 +162,9 @@ impl Init {
             return Err(self.failure(error));
         }
         self.wait_created()?;
-        match self.channel.receive() {
-            Ok(Message::End) => {}
-            Ok(Message::Failed(failure)) => return Err(error(&self.id, failure)),
-            Ok(Message::Created(_) | Message::Namespace(_)) => return Err(Error::InitDied { id: self.id.clone() }),
+        match self.channel.wait_executed() {
+            Ok(None) => {}
+            Ok(Some(failure)) => return Err(error(&self.id, failure)),
             Err(source) => return Err(Error::System { step: "receive from the container's init".into(), source }),
         }
         match self.process.take() {

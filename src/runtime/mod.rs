@@ -13,6 +13,7 @@ mod init;
 mod launch;
 mod mounts;
 mod options;
+mod own_file;
 pub mod plan;
 mod process;
 mod rootfs;

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, PosixRlimitType, Process, Spec};
 
 use crate::userns::{IdMap, IdMapping};
 
@@ -112,11 +112,7 @@ impl Plan {
             return Err(Error::Spec("a mount namespace of its own is needed".into()));
         }
         if plan.namespaces & libc::CLONE_NEWUSER != 0 {
-            let mappings = |mappings: Option<&Vec<LinuxIdMapping>>| mappings.into_iter().flatten().map(mapping).collect();
-            plan.id_map = Some(IdMap {
-                uids: mappings(linux.and_then(|linux| linux.uid_mappings().as_ref())),
-                gids: mappings(linux.and_then(|linux| linux.gid_mappings().as_ref())),
-            });
+            plan.id_map = linux.map(id_map);
         }
         for mount in spec.mounts().iter().flatten() {
             plan.mounts.push(Mount::new(mount, bundle)?);
@@ -237,6 +233,12 @@ fn new_file_system(kind: &str, source: Option<&Path>) -> Result<Source, Error> {
 
 fn c_string(bytes: &[u8]) -> Result<CString, Error> {
     CString::new(bytes).map_err(|_| Error::Spec(format!("{:?} contains a NUL", String::from_utf8_lossy(bytes))))
+}
+
+/// The maps of a specification.
+pub(super) fn id_map(linux: &Linux) -> IdMap {
+    let mappings = |mappings: &Option<Vec<LinuxIdMapping>>| mappings.iter().flatten().map(mapping).collect();
+    IdMap { uids: mappings(linux.uid_mappings()), gids: mappings(linux.gid_mappings()) }
 }
 
 fn mapping(mapping: &LinuxIdMapping) -> IdMapping {

@@ -2,16 +2,16 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::stat::{Mode, SFlag, umask};
 
 use crate::seccomp::Filter;
-use crate::sys::process::{self as sys_process, Descriptors};
-use crate::sys::{cred, seccomp};
+use crate::sys::process::{self as sys_process, Descriptors, Exec};
+use crate::sys::{cred, seccomp, trampoline};
 
 use super::capability::CapabilitySets;
-use super::channel::{Context, Failure, Kind};
+use super::channel::{Channel, Context, Failure, Kind};
 use super::plan::ProcessPlan;
 use super::terminal::Terminal;
 
@@ -23,6 +23,8 @@ pub struct Settings<'a> {
     pub keep_groups: bool,
     pub seccomp: Option<&'a Filter>,
     pub die_with_parent: bool,
+    /// The container might write to this program's file: execute through the trampoline, which reports here.
+    pub guard: Option<&'a Channel>,
 }
 
 impl Settings<'_> {
@@ -45,6 +47,7 @@ impl Settings<'_> {
         let all: Vec<BorrowedFd<'_>> = standard.into_iter().chain(self.preserve.iter().copied()).collect();
         let descriptors = Descriptors::prepare(&all).step(|| "copy descriptors".into())?;
         descriptors.install().step(|| "put descriptors in place".into())?;
+        sys_process::reset_signals();
         if terminal.is_some() {
             let stdin = io::stdin();
             return sys_process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into());
@@ -107,6 +110,7 @@ impl Settings<'_> {
         }
         enter(&plan.cwd)?;
         let program = find(&plan.arguments, &plan.environment)?;
+        let guard = self.guard.map(|channel| Guard::new(channel, &program, &plan.arguments)).transpose()?;
         if plan.no_new_privileges {
             sys_process::set_no_new_privileges().step(|| "set no_new_privs".into())?;
         }
@@ -120,7 +124,13 @@ impl Settings<'_> {
             all(0).step(|| "set capabilities".into())?;
             cred::raise_ambient(sets.ambient).step(|| "raise ambient capabilities".into())?;
         }
-        Err(execute(&program, &plan.arguments, &plan.environment))
+        Err(match guard {
+            Some(guard) => guard.execute(&plan.environment),
+            None => {
+                let error = Exec::new(&program, &plan.arguments, &plan.environment).execute();
+                Failure::exec(error.raw_os_error().unwrap_or(libc::EIO), program.to_string_lossy().into_owned())
+            }
+        })
     }
 }
 
@@ -168,11 +178,22 @@ fn is_executable(path: &CStr) -> bool {
         && stat(path).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }
 
-fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> Failure {
-    let error = sys_process::Exec::new(program, arguments, environment).execute();
-    let kind = match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::ENAMETOOLONG) => Kind::NotFound,
-        _ => Kind::NotExecutable,
-    };
-    Failure { kind, errno: error.raw_os_error().unwrap_or(libc::EIO), step: format!("exec `{}`", program.to_string_lossy()) }
+/// The way through the trampoline.
+struct Guard {
+    trampoline: OwnedFd,
+    /// The program's path, then its arguments.
+    arguments: Vec<CString>,
+}
+
+impl Guard {
+    fn new(channel: &Channel, program: &CString, arguments: &[CString]) -> Result<Self, Failure> {
+        channel.executing(program).step(|| "report to the caller".into())?;
+        let trampoline = trampoline::open(channel.as_fd()).step(|| "prepare the exec".into())?;
+        Ok(Self { trampoline, arguments: std::iter::once(program).chain(arguments).cloned().collect() })
+    }
+
+    fn execute(&self, environment: &[CString]) -> Failure {
+        let error = Exec::new(c"", &self.arguments, environment).execute_file(self.trampoline.as_fd());
+        Failure::setup("prepare the exec".into(), &error)
+    }
 }

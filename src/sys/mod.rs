@@ -24,6 +24,7 @@ pub mod spawn;
 pub mod spawn_helper;
 pub mod stream;
 pub mod supervisor;
+pub mod trampoline;
 pub mod tty;
 pub mod xattr;
 

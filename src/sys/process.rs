@@ -30,6 +30,15 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
+/// A copy of a descriptor whose number is at least `count`.
+pub fn duplicate_above(fd: BorrowedFd<'_>, count: usize) -> io::Result<OwnedFd> {
+    let count = i32::try_from(count).map_err(|_| io::Error::from_raw_os_error(libc::EMFILE))?;
+    // SAFETY: no memory is involved; the result is a new descriptor.
+    let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, count) }.into())?;
+    // SAFETY: see above.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
+}
+
 /// Descriptors that are to be numbers 0, 1, 2, … of the next program.
 pub struct Descriptors(Vec<Source>);
 
@@ -43,15 +52,11 @@ enum Source {
 impl Descriptors {
     /// Copies what is needed, so that [`Descriptors::install`] allocates nothing.
     pub fn prepare(fds: &[BorrowedFd<'_>]) -> io::Result<Self> {
-        let count = i32::try_from(fds.len()).map_err(|_| io::Error::from_raw_os_error(libc::EMFILE))?;
         let source = |(target, fd): (i32, &BorrowedFd<'_>)| {
             if fd.as_raw_fd() == target {
                 return Ok(Source::InPlace(target));
             }
-            // SAFETY: no memory is involved; the result is a new descriptor.
-            let copy = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, count) }.into())?;
-            // SAFETY: see above.
-            Ok(Source::Other(unsafe { OwnedFd::from_raw_fd(copy as i32) }))
+            duplicate_above(*fd, fds.len()).map(Source::Other)
         };
         (0..).zip(fds).map(source).collect::<io::Result<_>>().map(Self)
     }
@@ -69,6 +74,20 @@ impl Descriptors {
         }
         close_on_exec_from(self.0.len() as u32)
     }
+}
+
+/// Default actions and an empty mask: exec passes on what is ignored (SIGPIPE by Rust's start) or blocked (by the monitor).
+pub fn reset_signals() {
+    /// The last one that is not a real-time signal.
+    const LAST: i32 = 31;
+    for signal in 1..=LAST {
+        // SAFETY: the default action runs no code of ours. SIGKILL and SIGSTOP refuse.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: sigset_t is plain data, for which all zeroes is valid: the empty set.
+    let empty: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `empty` is a valid set.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut()) };
 }
 
 /// Makes the terminal `fd` the controlling one of this session.
@@ -108,6 +127,16 @@ impl<'a> Exec<'a> {
     pub fn execute(&self) -> io::Error {
         // SAFETY: both arrays end with a null pointer and point to C strings that live as long as `self` ('a).
         unsafe { libc::execve(self.path.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr()) };
+        io::Error::last_os_error()
+    }
+
+    /// The same with an open file as the program, execveat(2).
+    pub fn execute_file(&self, program: BorrowedFd<'_>) -> io::Error {
+        let (arguments, environment) = (self.arguments.as_ptr(), self.environment.as_ptr());
+        // SAFETY: as in `execute`; the path is the empty C string.
+        unsafe {
+            libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), arguments, environment, libc::AT_EMPTY_PATH);
+        }
         io::Error::last_os_error()
     }
 }
