@@ -65,11 +65,10 @@ impl Options {
         Ok(())
     }
 
-    /// The command line, for a process with these descriptors: 3 is written to when it is ready, 4 closed when it is to end, 5 is the
+    /// The command line, without `--enable-sandbox`, which is for a caller that is root of a user namespace. For a process with these descriptors: 3 is written to when it is ready, 4 closed when it is to end, 5 is the
     /// user namespace and 6 the network namespace.
     pub fn arguments(&self, socket: Option<&Path>) -> Vec<String> {
-        let mut arguments = vec!["--configure".to_owned(), format!("--mtu={}", self.mtu), "--enable-sandbox".into()];
-        arguments.push("--enable-seccomp".into());
+        let mut arguments = vec!["--configure".to_owned(), format!("--mtu={}", self.mtu), "--enable-seccomp".into()];
         if !self.allow_host_loopback {
             arguments.push("--disable-host-loopback".into());
         }
@@ -165,7 +164,7 @@ mod tests {
     fn the_defaults_are_podmans() {
         assert_eq!(
             options(&[]).unwrap().arguments(None).join(" "),
-            "--configure --mtu=65520 --enable-sandbox --enable-seccomp --disable-host-loopback --enable-ipv6 --ready-fd=3 --exit-fd=4 \
+            "--configure --mtu=65520 --enable-seccomp --disable-host-loopback --enable-ipv6 --ready-fd=3 --exit-fd=4 \
              --netns-type=path --userns-path=/proc/self/fd/5 /proc/self/fd/6 tap0"
         );
     }
