@@ -31,10 +31,11 @@ pub struct Globals {
 impl Globals {
     /// The engine that these options ask for.
     pub fn engine(&self) -> Result<crate::engine::Engine, crate::engine::Error> {
-        crate::engine::Engine::open(crate::engine::Options {
-            root: self.root.clone(),
-            runroot: self.runroot.clone(),
-            runtime: self.runtime.clone(),
-        })
+        crate::engine::Engine::open(self.options())
+    }
+
+    /// What they say about where and how it works.
+    pub fn options(&self) -> crate::engine::Options {
+        crate::engine::Options { root: self.root.clone(), runroot: self.runroot.clone(), runtime: self.runtime.clone() }
     }
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{
-    CliError, Globals, attach, completion, container, create, events, exec, flags, image, inspect, kill, logs, man, port, ps, rename,
-    restart, rm, run, start, stop, system, top, version, volume, wait,
+    CliError, Globals, attach, completion, container, create, doctor, events, exec, flags, image, inspect, kill, logs, man, port, ps,
+    rename, restart, rm, run, start, stop, system, top, unshare, version, volume, wait,
 };
 
 type Handler = fn(&ArgMatches, &Globals) -> Result<ExitCode, CliError>;
@@ -39,6 +39,7 @@ const TOP: &[Verb] = &[
     verb!("completion", [], "Generate shell autocompletions", completion::CompletionArgs, completion::completion),
     verb!("create", [], "Create a container without starting it", create::CreateArgs, create::run),
     verb!("events", [], "Show system events", events::EventsArgs, events::events),
+    verb!("doctor", [], "Check what this host offers to containers", doctor::DoctorArgs, doctor::doctor),
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
     verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
@@ -58,6 +59,7 @@ const TOP: &[Verb] = &[
     verb!("stop", [], "Stop one or more containers", stop::StopArgs, stop::stop),
     verb!("tag", [], "Add an additional name to a local image", image::tag::TagArgs, image::tag::tag),
     verb!("top", [], "Display the running processes of a container", top::TopArgs, top::top),
+    verb!("unshare", [], "Run a command in a modified user namespace", unshare::UnshareArgs, unshare::unshare),
     verb!("untag", [], "Remove a name from a local image", image::untag::UntagArgs, image::untag::untag),
     verb!("version", [], "Display the version information", version::VersionArgs, version::version),
     verb!("wait", [], "Block on one or more containers", wait::WaitArgs, wait::wait),

@@ -1,6 +1,7 @@
 //! What the commands mean: the one place that decides what is written to the store.
 
 pub mod container;
+pub mod doctor;
 mod error;
 pub mod events;
 pub mod filter;
@@ -9,6 +10,7 @@ pub mod inspect;
 pub mod journal;
 mod pattern;
 pub mod system;
+pub mod unshare;
 pub mod volume;
 pub mod when;
 

@@ -105,16 +105,7 @@ fn substitute(plan: &Plan) -> Option<(Backend, PathBuf)> {
 
 /// The program in the directories of containers.conf, then in PATH, then where distributions have it.
 fn find(backend: Backend, plan: &Plan) -> Option<PathBuf> {
-    find_program(backend.program(), &plan.settings.helper_directories)
-}
-
-/// A program of the host: in `first`, then in PATH, then where distributions have it.
-pub fn find_program(name: &str, first: &[PathBuf]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"].map(PathBuf::from);
-    let directories = first.iter().cloned().chain(std::env::split_paths(&path)).chain(usual);
-    let mut programs = directories.filter(|directory| directory.is_absolute()).map(|directory| directory.join(name));
-    programs.find(|program| access(program, AccessFlags::X_OK).is_ok())
+    sys::program::find(backend.program(), &plan.settings.helper_directories)
 }
 
 impl Starting {

@@ -16,7 +16,7 @@ mod slirp;
 
 pub use address::of_host as host_address;
 pub use error::Error;
-pub use helper::{Connection, Helper, Starting, find_program, start};
+pub use helper::{Connection, Helper, Starting, start};
 pub use plan::{Backend, Plan, Settings};
 pub use port::PortMapping;
 

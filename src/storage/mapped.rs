@@ -147,8 +147,9 @@ fn tree(data: &Path, from: &File, rules: &Rules) -> Result<Temporary, String> {
     Ok(place)
 }
 
-/// Whether this kernel and this file system show, through a file that is a hole with references, the data layer's bytes.
-fn probe(data: &Path) -> io::Result<bool> {
+/// Whether this kernel and this file system show, through a file that is a hole with references, the data layer's bytes. To be called in a
+/// user namespace; `data` is the store's directory.
+pub fn probe(data: &Path) -> io::Result<bool> {
     let place = Temporary::new(data, "probe")?;
     let directory = |name: &str| -> io::Result<File> {
         let path = place.path.join(name);

@@ -15,6 +15,7 @@ pub mod packet;
 pub mod path;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod pty;
 pub mod resolve;
 pub mod seccomp;

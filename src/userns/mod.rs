@@ -16,5 +16,5 @@ pub use error::Error;
 pub use map::{IdMap, IdMapping};
 pub use modes::{Auto, KeepId, Mode, auto, default_map, keep_id, nomap};
 pub use process::{Child, fork_mapped, spawn_mapped};
-pub use subid::{Range, SubIds};
-pub use write::write_maps;
+pub use subid::{Range, SubIds, add_range};
+pub use write::{find_program, write_maps};

@@ -94,9 +94,5 @@ fn mend(message: &str, program: &str, kind: &str) -> Option<String> {
 
 /// Where newuidmap or newgidmap is. First where every distribution has it: a search of PATH is for the others.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let elsewhere = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
-    let usual = ["/usr/local/bin", "/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"].map(PathBuf::from);
-    let mut candidates = std::iter::once(PathBuf::from("/usr/bin")).chain(elsewhere).chain(usual).map(|directory| directory.join(name));
-    candidates.find(|file| nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
+    sys::program::find(name, &["/usr/bin".into()])
 }

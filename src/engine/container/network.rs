@@ -4,7 +4,6 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::request::CreateRequest;
 use crate::engine::{Engine, Error};
 use crate::network::hosts::Hosts;
 use crate::network::resolv::{self, Resolv};
