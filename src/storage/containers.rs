@@ -123,18 +123,24 @@ pub fn list_ids(store: &Store) -> Result<Vec<String>, Error> {
 
 /// The states of all containers, in no order: a directory and one small file each are read.
 pub fn list_states(store: &Store) -> Result<Vec<ContainerState>, Error> {
+    let directory = store.data.join("containers");
+    let opened = File::open(&directory).map_err(Error::io("open", &directory))?;
     let mut states = Vec::new();
     for id in list_ids(store)? {
-        states.extend(state_of(store, &id)?);
+        let state = json::read_at(&opened, &format!("{id}/state.json"), &|| paths(store, &id).state);
+        states.extend(healed(store, &id, state)?);
     }
     Ok(states)
 }
 
 fn state_of(store: &Store, id: &str) -> Result<Option<ContainerState>, Error> {
-    let paths = paths(store, id);
-    match json::read::<ContainerState>(&paths.state) {
+    healed(store, id, json::read(&paths(store, id).state))
+}
+
+fn healed(store: &Store, id: &str, state: Result<Option<ContainerState>, Error>) -> Result<Option<ContainerState>, Error> {
+    match state {
         Ok(None) => Ok(None),
-        Ok(Some(state)) => heal(&paths, state).map(Some),
+        Ok(Some(state)) => heal(store, id, state).map(Some),
         Err(Error::Damaged { .. }) => Ok(Some(remake(store, id))),
         Err(error) => Err(error),
     }
@@ -165,9 +171,12 @@ fn remake(store: &Store, id: &str) -> ContainerState {
 const LOST: i32 = 255;
 const LOST_ERROR: &str = "its end was not seen: the machine or the monitor died";
 
-fn heal(paths: &ContainerPaths, mut state: ContainerState) -> Result<ContainerState, Error> {
-    let claims_life = matches!(state.status, Status::Initialized | Status::Running | Status::Paused | Status::Stopping);
-    if !claims_life || Beacon::is_held(&paths.beacon).map_err(Error::io("test the lock", &paths.beacon))? {
+fn heal(store: &Store, id: &str, mut state: ContainerState) -> Result<ContainerState, Error> {
+    if !matches!(state.status, Status::Initialized | Status::Running | Status::Paused | Status::Stopping) {
+        return Ok(state);
+    }
+    let beacon = paths(store, id).beacon;
+    if Beacon::is_held(&beacon).map_err(Error::io("test the lock", &beacon))? {
         return Ok(state);
     }
     state.status = Status::Exited;

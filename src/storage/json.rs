@@ -1,11 +1,12 @@
 //! JSON files that are replaced as a whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::OFlag;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,14 +23,48 @@ pub(super) enum Durability {
 
 /// Reads a JSON file; `None` where there is none.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    let bytes = match fs::read(path) {
+    decode(path, File::open(path))
+}
+
+/// Reads the JSON file at `relative` to a directory: no long path is walked, which counts when there are a thousand.
+pub(super) fn read_at<T: DeserializeOwned>(directory: &File, relative: &str, path: &dyn Fn() -> PathBuf) -> Result<Option<T>, Error> {
+    let file = nix::fcntl::openat(directory, relative, OFlag::O_RDONLY | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty());
+    match decode(Path::new(relative), file.map(File::from).map_err(io::Error::from)) {
+        Err(Error::Damaged { reason, .. }) => Err(Error::Damaged { path: path(), reason }),
+        other => other,
+    }
+}
+
+fn decode<T: DeserializeOwned>(path: &Path, file: io::Result<File>) -> Result<Option<T>, Error> {
+    let file = match file {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         other => other.map_err(Error::io("read", path))?,
     };
+    let bytes = whole(file).map_err(Error::io("read", path))?;
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok(Some(value)),
         Err(error) => {
             Err(Error::Damaged { path: path.to_owned(), reason: if bytes.is_empty() { "empty".into() } else { error.to_string() } })
+        }
+    }
+}
+
+/// What is in a small file, in one call: a read that comes back short has met its end.
+fn whole(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 16 * 1024];
+    let mut length = 0;
+    loop {
+        match file.read(&mut bytes[length..]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(count) => {
+                length += count;
+                if length < bytes.len() {
+                    bytes.truncate(length);
+                    return Ok(bytes);
+                }
+                bytes.resize(length * 2, 0);
+            }
         }
     }
 }
