@@ -19,6 +19,8 @@ pub enum Error {
     #[error(transparent)]
     Monitor(#[from] monitor::Error),
     #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
     Network(#[from] network::Error),
     #[error(transparent)]
     Seccomp(#[from] seccomp::Error),

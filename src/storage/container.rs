@@ -258,6 +258,8 @@ pub struct Network {
     pub no_hostname: bool,
     /// `--hosts-file`: empty, `none`, `image` or a path.
     pub hosts_file: String,
+    /// containers.conf's `host_containers_internal_ip`: empty, `none` or an address.
+    pub host_address: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

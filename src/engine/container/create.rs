@@ -56,7 +56,7 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerCo
     let host_environment: Vec<(String, String)> = std::env::vars().collect();
     let publish = std::mem::take(&mut request.publish);
     let mut config = merge::merge(request, &defaults, &host_environment)?;
-    network::settle(&publish, &mut config)?;
+    network::settle(engine, &publish, &mut config)?;
     config.id = id;
     config.root = root;
     config.created = now();

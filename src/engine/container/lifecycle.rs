@@ -44,7 +44,7 @@ impl Container {
             process.set_console_size(super::console_size(size));
         }
         let preserve = host::inherited(self.config.process.preserve_fds).map_err(Error::io("pass on", "inherited descriptors"))?;
-        let plan = network::plan(&self.engine, &self.config, &self.paths);
+        let plan = network::plan(&self.engine, &self.config, &self.paths)?;
         let mut init = runtime::begin(&runtime::Launch {
             id: &self.config.id,
             bundle: &self.paths.runtime,

@@ -4,27 +4,59 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::config::Config;
 use crate::engine::{Engine, Error};
 use crate::network::hosts::Hosts;
 use crate::network::resolv::{self, Resolv};
 use crate::network::{self, Backend, Connection, Plan, Settings, hosts, port};
 use crate::spec::rootfs::RootView;
 use crate::storage::containers::{self, ContainerPaths};
-use crate::storage::{ContainerConfig, NetworkMode};
+use crate::storage::{ContainerConfig, Network, NetworkMode};
 
-/// Checks what was asked for and chooses the ports of the host. To be called once the image's ports are among the exposed ones.
-pub fn settle(publish: &[String], config: &mut ContainerConfig) -> Result<(), Error> {
-    let network = &mut config.network;
+/// ping without CAP_NET_RAW, which containers do not have by default: for group 0, as podman sets it.
+const PING: (&str, &str) = ("net.ipv4.ping_group_range", "0 0");
+
+/// Checks what was asked for, fills in what containers.conf says, and chooses the ports of the host. To be called once the image's ports are
+/// among the exposed ones.
+pub fn settle(engine: &Engine, publish: &[String], config: &mut ContainerConfig) -> Result<(), Error> {
+    check(config)?;
+    let settings = Config::load(&engine.paths)?;
+    apply_settings(&settings, config);
+    if !matches!(config.network.mode, NetworkMode::Host | NetworkMode::Container(_) | NetworkMode::Path(_)) {
+        config.sysctls.entry(PING.0.into()).or_insert_with(|| PING.1.into());
+    }
+    settle_ports(&settings.network.default_host_ips, publish, &mut config.network)
+}
+
+fn apply_settings(settings: &Config, config: &mut ContainerConfig) {
+    let (containers, network) = (&settings.containers, &mut config.network);
+    if !network.mode_set && settings.network.default_rootless_network_cmd.as_deref() == Some("slirp4netns") {
+        network.mode = NetworkMode::Slirp4netns;
+    }
+    network.no_hosts |= containers.no_hosts.unwrap_or(false) && network.add_hosts.is_empty() && network.hosts_file.is_empty();
+    if network.hosts_file.is_empty() {
+        network.hosts_file = containers.base_hosts_file.clone().unwrap_or_default();
+    }
+    network.host_address = containers.host_containers_internal_ip.clone().unwrap_or_default();
+    if matches!(network.mode, NetworkMode::None | NetworkMode::Container(_)) {
+        return;
+    }
+    let fill = |given: &mut Vec<String>, from: &Vec<String>| {
+        if given.is_empty() {
+            given.clone_from(from);
+        }
+    };
+    fill(&mut network.dns, &containers.dns_servers);
+    fill(&mut network.dns_search, &containers.dns_searches);
+    fill(&mut network.dns_options, &containers.dns_options);
+}
+
+/// What contradicts itself.
+fn check(config: &ContainerConfig) -> Result<(), Error> {
+    let network = &config.network;
     resolv::check_servers(&network.dns)?;
     network.add_hosts.iter().try_for_each(|addition| hosts::parse_addition(addition).map(drop))?;
-    let (mode, has_ports) = match network.mode {
-        NetworkMode::Pasta => ("pasta", true),
-        NetworkMode::Slirp4netns => ("slirp4netns", true),
-        NetworkMode::Host => ("host", false),
-        NetworkMode::None => ("none", false),
-        NetworkMode::Container(_) => ("container", false),
-        NetworkMode::Path(_) => ("path", false),
-    };
+    let mode = name(&network.mode);
     if matches!(network.mode, NetworkMode::None | NetworkMode::Container(_)) {
         for (name, given) in [("dns", &network.dns), ("dns-search", &network.dns_search), ("dns-option", &network.dns_options)] {
             if !given.is_empty() {
@@ -36,6 +68,22 @@ pub fn settle(publish: &[String], config: &mut ContainerConfig) -> Result<(), Er
         let text = "cannot set extra host entries when the container is joined to another containers network namespace";
         return Err(Error::Invalid(format!("invalid config provided: {text}: invalid configuration")));
     }
+    Ok(())
+}
+
+/// podman's word for a mode.
+fn name(mode: &NetworkMode) -> &'static str {
+    match mode {
+        NetworkMode::Pasta => "pasta",
+        NetworkMode::Slirp4netns => "slirp4netns",
+        NetworkMode::Host => "host",
+        NetworkMode::None => "none",
+        NetworkMode::Container(_) => "container",
+        NetworkMode::Path(_) => "path",
+    }
+}
+
+fn settle_ports(default_host_ips: &[String], publish: &[String], network: &mut Network) -> Result<(), Error> {
     let wanted = publish.iter().flat_map(|value| value.split(',')).filter(|value| !value.is_empty());
     let published = wanted.map(port::published).collect::<Result<Vec<_>, _>>()?;
     let mut exposed = Vec::new();
@@ -45,32 +93,40 @@ pub fn settle(publish: &[String], config: &mut ContainerConfig) -> Result<(), Er
     if !network.publish_all {
         exposed.clear();
     }
-    if !has_ports {
+    if !matches!(network.mode, NetworkMode::Pasta | NetworkMode::Slirp4netns) {
         if !published.is_empty() || network.publish_all {
-            tracing::warn!("Port mappings have been discarded because {mode:?} network namespace mode does not support them");
+            tracing::warn!(
+                "Port mappings have been discarded because {:?} network namespace mode does not support them",
+                name(&network.mode)
+            );
         }
         return Ok(());
     }
-    network.ports = port::choose(published, &exposed, &[])?;
+    network.ports = port::choose(published, &exposed, default_host_ips)?;
     Ok(())
 }
 
 /// The helper that the container's network needs, if it needs one.
-pub fn plan(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Option<Plan> {
+pub fn plan(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Option<Plan>, Error> {
     let backend = match config.network.mode {
         NetworkMode::Pasta => Backend::Pasta,
         NetworkMode::Slirp4netns => Backend::Slirp4netns,
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some(Plan {
+    let settings = Config::load(&engine.paths)?;
+    Ok(Some(Plan {
         backend,
         explicit: config.network.mode_set,
         options: config.network.options.clone(),
         ports: config.network.ports.clone(),
         directory: paths.runtime.clone(),
         cache: engine.paths.cache.clone(),
-        settings: Settings::default(),
-    })
+        settings: Settings {
+            pasta_options: settings.network.pasta_options,
+            slirp_options: settings.engine.network_cmd_options,
+            helper_directories: settings.engine.helper_binaries_dir,
+        },
+    }))
 }
 
 /// The texts of /etc/hosts and /etc/resolv.conf; `None` leaves the image's file.
@@ -125,6 +181,11 @@ fn hosts_text(config: &ContainerConfig, view: &RootView, connection: Option<&Con
         (_, Some(connection)) => (connection.addresses.first().copied(), connection.host),
         (NetworkMode::None, None) => (Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), network::host_address(&[])),
         _ => (None, network::host_address(&[])),
+    };
+    let host = match network.host_address.as_str() {
+        "" => host,
+        "none" => None,
+        given => given.parse().ok().or(host),
     };
     let names = [config.hostname.as_str(), config.name.as_str()];
     Ok(Hosts { base: &base, add: &network.add_hosts, host, own, names: &names }.text()?)
