@@ -61,6 +61,8 @@ pub enum Rootfs<'a> {
         data: &'a [PathBuf],
         /// `None`: a read-only overlay of the lower layers alone.
         upper: Option<(&'a Path, &'a Path)>,
+        /// Nothing of `upper` need survive: it is not synced when the container ends, and cannot be mounted again (`volatile`).
+        volatile: bool,
         merged: &'a Path,
     },
 }

@@ -32,7 +32,7 @@ impl Sources {
         };
         Ok(Self {
             mounts: plan.mounts.iter().map(source).collect::<Result<_, _>>()?,
-            devices: plan.devices.iter().map(|device| clone(&device.source, false)).collect::<Result<_, _>>()?,
+            devices: plan.devices.iter().map(|device| clone_device(&device.source)).collect::<Result<_, _>>()?,
             null: if plan.masked.is_empty() { None } else { Some(null()?) },
         })
     }
@@ -41,6 +41,14 @@ impl Sources {
 fn clone(path: &CStr, recursive: bool) -> Result<OwnedFd, Failure> {
     let kind = if recursive { Clone::Recursive } else { Clone::Single };
     open_tree(None, path, kind).step(|| format!("bind mount source {}", path.to_string_lossy()))
+}
+
+/// A device node of the host: the mount gives no more than the device.
+fn clone_device(path: &CStr) -> Result<OwnedFd, Failure> {
+    let device = clone(path, false)?;
+    let attributes = Attributes { set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, ..Attributes::default() };
+    set_attributes(device.as_fd(), false, attributes).step(|| format!("bind device {}", path.to_string_lossy()))?;
+    Ok(device)
 }
 
 /// /dev/null of the host, verified: a mask by anything else would show its content.
@@ -90,9 +98,6 @@ fn new_file_system(mount: &Mount) -> Result<Option<OwnedFd>, Failure> {
 fn configure(kind: &CStr, name: &CStr, options: &Options) -> io::Result<OwnedFd> {
     let context = Context::open(kind)?;
     context.set(c"source", name)?;
-    if options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0 && kind != c"tmpfs" {
-        context.flag(c"ro")?;
-    }
     for flag in &options.flags {
         context.flag(&CString::new(*flag)?)?;
     }
@@ -230,24 +235,28 @@ pub fn devices(plan: &Plan, sources: &Sources, root: BorrowedFd<'_>) -> Result<(
 /// Hides paths: files under /dev/null, directories under an empty read-only tmpfs that all share. What does not exist needs no mask.
 pub fn mask(plan: &Plan, sources: &Sources, root: BorrowedFd<'_>) -> Result<(), Failure> {
     let Some(null) = &sources.null else { return Ok(()) };
-    let mut empty: Option<OwnedFd> = None;
+    let (mut file, mut directory): (Option<OwnedFd>, Option<OwnedFd>) = (None, None);
     for path in &plan.masked {
         let step = || format!("mask {}", path.to_string_lossy());
         let Some(target) = existing(root, path).step(step)? else { continue };
-        if !is_directory(target.as_fd()).step(step)? {
-            let cover = open_tree(Some(null.as_fd()), c"", Clone::Single).step(step)?;
-            move_mount(cover.as_fd(), target.as_fd()).step(step)?;
-            continue;
-        }
-        let cover = match &empty {
+        let is_directory = is_directory(target.as_fd()).step(step)?;
+        let first = if is_directory { &mut directory } else { &mut file };
+        let cover = match first {
             // Only an attached mount can be copied (before Linux 6.15): the first one is, by now.
             Some(first) => open_tree(Some(first.as_fd()), c"", Clone::Single).step(step)?,
-            None => empty_directory().step(step)?,
+            None if is_directory => empty_directory().step(step)?,
+            None => empty_file(null.as_fd()).step(step)?,
         };
         move_mount(cover.as_fd(), target.as_fd()).step(step)?;
-        empty.get_or_insert(cover);
+        first.get_or_insert(cover);
     }
     Ok(())
+}
+
+fn empty_file(null: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let copy = open_tree(Some(null), c"", Clone::Single)?;
+    set_attributes(copy.as_fd(), false, Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() })?;
+    Ok(copy)
 }
 
 fn empty_directory() -> io::Result<OwnedFd> {

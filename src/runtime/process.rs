@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::stat::{Mode, SFlag, umask};
+use nix::unistd::AccessFlags;
 
 use crate::seccomp::Filter;
 use crate::sys::process::{self as sys_process, Descriptors, Exec};
@@ -139,7 +140,14 @@ const ALL: u64 = (1 << (cred::LAST_CAPABILITY + 1)) - 1;
 /// Changes to the working directory, and makes sure that it is in the container: with a descriptor of the host's left open, a path like
 /// /proc/self/fd/N would lead out (CVE-2024-21626).
 fn enter(cwd: &CStr) -> Result<(), Failure> {
-    nix::unistd::chdir(cwd).step(|| format!("chdir to {}", cwd.to_string_lossy()))?;
+    nix::unistd::chdir(cwd).map_err(|errno| {
+        let kind = match errno {
+            nix::Error::ENOENT | nix::Error::ENOTDIR => Kind::NotFound,
+            nix::Error::EACCES | nix::Error::EPERM => Kind::NotExecutable,
+            _ => Kind::Setup,
+        };
+        Failure { kind, errno: errno as i32, step: format!("chdir to `{}`", cwd.to_string_lossy()) }
+    })?;
     let here = nix::unistd::getcwd().step(|| "the working directory is outside the container".into())?;
     if here.is_absolute() {
         Ok(())
@@ -154,7 +162,7 @@ fn find(arguments: &[CString], environment: &[CString]) -> Result<CString, Failu
         return Err(Failure { kind: Kind::NotFound, errno: libc::ENOENT, step: "no command given".into() });
     };
     if name.to_bytes().contains(&b'/') {
-        return Ok(name.clone());
+        return check(name).map(|()| name.clone());
     }
     let path = environment.iter().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="));
     let path = path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -172,10 +180,28 @@ fn find(arguments: &[CString], environment: &[CString]) -> Result<CString, Failu
     })
 }
 
+/// Whether a path that was given can be executed; else why not, in the words that scripts know from other runtimes.
+fn check(path: &CStr) -> Result<(), Failure> {
+    let name = path.to_string_lossy();
+    let denied = |step| Err(Failure { kind: Kind::NotExecutable, errno: libc::EPERM, step });
+    match nix::sys::stat::stat(path) {
+        Err(errno @ (nix::Error::ENOENT | nix::Error::ENOTDIR)) => {
+            Err(Failure { kind: Kind::NotFound, errno: errno as i32, step: format!("executable file `{name}` not found") })
+        }
+        Err(errno) => Err(Failure::exec(errno as i32, name.into_owned())),
+        Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG => {
+            denied(format!("the path `{name}` is not a regular file"))
+        }
+        Ok(_) if nix::unistd::access(path, AccessFlags::X_OK).is_err() => {
+            denied(format!("the path `{name}` exists but it is not executable"))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 fn is_executable(path: &CStr) -> bool {
-    use nix::sys::stat::stat;
-    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
-        && stat(path).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
+    // Most candidates do not exist: one system call each.
+    nix::unistd::access(path, AccessFlags::X_OK).is_ok() && check(path).is_ok()
 }
 
 /// The way through the trampoline.

@@ -20,6 +20,7 @@ pub struct Opened {
 }
 
 struct Layers {
+    volatile: bool,
     lower: Vec<OwnedFd>,
     data: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
@@ -29,10 +30,11 @@ impl Opened {
     pub fn new(rootfs: &Rootfs<'_>) -> Result<Self, Failure> {
         match rootfs {
             Rootfs::Path(path) => Ok(Self { place: open(path)?, name: CString::default(), layers: None }),
-            Rootfs::Overlay { lower, data, upper, merged } => Ok(Self {
+            Rootfs::Overlay { lower, data, upper, merged, volatile } => Ok(Self {
                 place: open(merged)?,
                 name: CString::new(merged.file_name().unwrap_or_default().as_bytes()).unwrap_or_default(),
                 layers: Some(Layers {
+                    volatile: *volatile,
                     lower: lower.iter().map(|path| open(path)).collect::<Result<_, _>>()?,
                     data: data.iter().map(|path| open(path)).collect::<Result<_, _>>()?,
                     upper: upper.map(|(upper, work)| Ok((open(upper)?, open(work)?))).transpose()?,
@@ -77,6 +79,9 @@ impl Layers {
         if let Some((upper, work)) = &self.upper {
             context.set_fd(c"upperdir", upper.as_fd())?;
             context.set_fd(c"workdir", work.as_fd())?;
+            if self.volatile {
+                context.flag(c"volatile")?;
+            }
         }
         context.create()?;
         context.mount(0)
@@ -92,6 +97,9 @@ impl Layers {
         }
         if let Some((upper, work)) = &self.upper {
             options.push_str(&format!(",upperdir={},workdir={}", number(upper), number(work)));
+            if self.volatile {
+                options.push_str(",volatile");
+            }
         }
         let target = CString::new(place.as_raw_fd().to_string())?;
         let options = CString::new(options)?;

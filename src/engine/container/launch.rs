@@ -33,12 +33,12 @@ enum PreparedRoot {
 }
 
 impl Prepared {
-    /// The root file system as the runtime wants it.
-    pub fn rootfs(&self) -> Rootfs<'_> {
+    /// The root file system as the runtime wants it; `volatile` where it goes with the container's end.
+    pub fn rootfs(&self, volatile: bool) -> Rootfs<'_> {
         match &self.root {
             PreparedRoot::Directory(path) => Rootfs::Path(path),
             PreparedRoot::Overlay { lower, data, upper, work, merged } => {
-                Rootfs::Overlay { lower, data, upper: Some((upper, work)), merged }
+                Rootfs::Overlay { lower, data, upper: Some((upper, work)), merged, volatile }
             }
         }
     }

@@ -49,7 +49,7 @@ impl Container {
             id: &self.config.id,
             bundle: &self.paths.runtime,
             spec: &prepared.spec,
-            rootfs: prepared.rootfs(),
+            rootfs: prepared.rootfs(self.config.auto_remove),
             stdio: stdio.fds,
             preserve: &preserve,
             keep_groups: self.config.process.groups.iter().any(|group| group == "keep-groups"),
