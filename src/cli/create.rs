@@ -15,7 +15,7 @@ pub struct CreateArgs {
 
 pub fn run(args: CreateArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let request = args.shared.request()?;
-    let config = container::create(&globals.engine()?, request)?;
-    output::line(&config.id)?;
+    let created = container::create(&globals.engine()?, request)?;
+    output::line(&created.config.id)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,11 +32,12 @@ pub fn run(args: RunArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     }
     let detach_keys = DetachKeys::parse(&args.detach_keys)?;
     let engine = globals.engine()?;
-    let config = container::create(&engine, request)?;
-    let id = config.id.clone();
-    let streams = if args.detach { Streams::NONE } else { streams(&config) };
-    let start = StartRequest { streams, wait: !args.detach, sig_proxy: args.sig_proxy && !config.process.terminal, detach_keys };
-    match container::start(&engine, config, &start)? {
+    let created = container::create(&engine, request)?;
+    let id = created.config.id.clone();
+    let streams = if args.detach { Streams::NONE } else { streams(&created.config) };
+    let sig_proxy = args.sig_proxy && !created.config.process.terminal;
+    let start = StartRequest { streams, wait: !args.detach, sig_proxy, detach_keys };
+    match container::start_new(&engine, created, &start)? {
         Started::Exited(code) => Ok(ExitCode::from(code as u8)),
         Started::Detached => Ok(ExitCode::SUCCESS),
         Started::Running(_) | Started::AlreadyRunning => {

@@ -202,6 +202,9 @@ pub trait Lifecycle {
     /// Clients hear of the exit after this.
     fn exited(&mut self, status: ExitStatus) -> After;
 
+    /// All clients have been told of the end: time for what nobody has to wait for.
+    fn finished(&mut self) {}
+
     /// The delay of a restart is over: whether to go on with it (the user may have stopped the container meanwhile).
     fn may_restart(&mut self) -> bool {
         true

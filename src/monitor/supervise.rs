@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clients::{Clients, Wish};
@@ -69,6 +70,8 @@ pub fn supervise(mut session: Session, lifecycle: &mut dyn Lifecycle) {
         }
     };
     monitor.see_off(last);
+    drop(monitor);
+    lifecycle.finished();
 }
 
 /// Tells a client that nothing was started, while there is no monitor to speak of yet.
@@ -100,7 +103,7 @@ struct Monitor {
     signals: SignalFd,
     clients: Clients,
     log: Writer,
-    complaints: Option<File>,
+    complaints: Option<PathBuf>,
     /// Room for a frame of output; empty while idle.
     buffer: Vec<u8>,
     /// Something happened just now: more is likely to follow.
@@ -120,8 +123,7 @@ impl Monitor {
         let clients =
             Clients::new(&poll, session.control.take(), LISTENER).map_err(|error| failed("monitor: listening for clients", error))?;
         let log = Writer::open(&session.log).map_err(|error| LaunchError { code: 125, message: super::chain(&error), hint: None })?;
-        let complaints = session.error_log.as_ref().and_then(|path| File::options().create(true).append(true).open(path).ok());
-        Ok(Self { poll, signals, clients, log, complaints, buffer: Vec::new(), warm: true })
+        Ok(Self { poll, signals, clients, log, complaints: session.error_log.take(), buffer: Vec::new(), warm: true })
     }
 
     /// Starts the process and tells the client.
@@ -256,7 +258,7 @@ impl Monitor {
             let frame = &self.buffer[..HEADER + count];
             if let Err(error) = self.log.write(&frame[HEADER..], output.errors) {
                 let text = super::chain(&error);
-                Self::complain_to(&mut self.complaints, &text);
+                Self::complain_to(self.complaints.as_deref(), &text);
             }
             self.clients.output(&self.poll, frame, output.errors);
         }
@@ -311,12 +313,12 @@ impl Monitor {
     }
 
     fn complain(&mut self, text: &str) {
-        Self::complain_to(&mut self.complaints, text);
+        Self::complain_to(self.complaints.as_deref(), text);
     }
 
     /// The monitor has nobody to talk to: what goes wrong is kept in a file beside the log.
-    fn complain_to(complaints: &mut Option<File>, text: &str) {
-        if let Some(file) = complaints {
+    fn complain_to(complaints: Option<&Path>, text: &str) {
+        if let Some(Ok(mut file)) = complaints.map(|path| File::options().create(true).append(true).open(path)) {
             let _ = file.write_all(format!("{} {text}\n", clock::rfc3339_now()).as_bytes());
         }
     }

@@ -20,7 +20,6 @@ mod rootfs;
 mod terminal;
 mod tree;
 
-pub use copy_up::copy as copy_tree;
 pub use error::Error;
 pub use exec::exec;
 pub use launch::{Init, Namespaces, Running, begin, spawn};

@@ -248,21 +248,38 @@ pub fn is_alive(store: &Store, id: &str) -> bool {
 
 /// Removes the container's files and its name; what is left of one that was removed half is removed as well. It must not be running.
 pub fn remove(store: &Store, id: &str) -> Result<(), Error> {
-    let paths = paths(store, id);
     let name = match load_config(store, id) {
         Ok(config) => Some(config.name),
-        Err(_) => json::read::<ContainerState>(&paths.state).ok().flatten().map(|state| state.summary.name),
+        Err(_) => json::read::<ContainerState>(&paths(store, id).state).ok().flatten().map(|state| state.summary.name),
     };
+    take_away(store, id, name.as_deref())?.remove()
+}
+
+/// The files of a container that is in the store no more.
+#[derive(Debug)]
+#[must_use = "the files stay until they are removed"]
+pub struct Remains {
+    trees: [PathBuf; 2],
+}
+
+/// Takes a container out of the store in one step: its name is free, and nobody finds it. Whatever a kill leaves of it is swept.
+pub fn take_away(store: &Store, id: &str, name: Option<&str>) -> Result<Remains, Error> {
+    let paths = paths(store, id);
     if let Some(name) = name {
-        release(store, &name, id);
+        release(store, name, id);
     }
-    remove_tree(&paths.runtime)?;
-    // It disappears in one step; whatever a kill leaves of it after that is swept.
     let aside = store.data.join("tmp").join(format!("dead-{id}"));
-    match fs::rename(&paths.directory, &aside) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => remove_tree(&paths.directory),
-        other => other.map_err(Error::io("remove", &paths.directory)).and_then(|()| remove_tree(&aside)),
+    let files = match fs::rename(&paths.directory, &aside) {
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => paths.directory,
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &paths.directory)(error)),
+        _ => aside,
+    };
+    Ok(Remains { trees: [paths.runtime, files] })
+}
+
+impl Remains {
+    pub fn remove(self) -> Result<(), Error> {
+        self.trees.iter().try_for_each(|tree| remove_tree(tree))
     }
 }
 

@@ -48,8 +48,8 @@ impl SecurityFlags {
             })?;
             security.seccomp = crate::storage::Seccomp::Profile(absolute);
         }
-        let loaded = std::path::Path::new("/sys/module/apparmor").exists();
-        if !security.apparmor.is_empty() && security.apparmor != "unconfined" && !loaded {
+        let loaded = || std::path::Path::new("/sys/module/apparmor").exists();
+        if !security.apparmor.is_empty() && security.apparmor != "unconfined" && !loaded() {
             let message = format!("apparmor profile {:?} specified, but Apparmor is not enabled on this system", security.apparmor);
             return Err(CliError::new(message));
         }

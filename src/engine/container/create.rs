@@ -11,8 +11,15 @@ use crate::spec;
 use crate::storage::{self, ContainerConfig, ContainerState, MountKind, Namespace, NetworkMode, Root, Status, Summary, containers};
 use crate::sys::host;
 
+/// A new container.
+#[derive(Clone, Debug)]
+pub struct Created {
+    pub config: ContainerConfig,
+    pub state: ContainerState,
+}
+
 /// Makes a container and reserves its name. The image is pulled where the request's policy says so.
-pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerConfig, Error> {
+pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<Created, Error> {
     if request.replace {
         super::replace(engine, &request.config.name)?;
     }
@@ -64,12 +71,12 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<ContainerCo
         config.log.path = containers::paths(&engine.store, &config.id).directory.join("ctr.log");
     }
     volumes::settle(engine, &mut config)?;
-    reserve(engine, &mut config, root_mode, entropy)?;
+    let state = reserve(engine, &mut config, root_mode, entropy)?;
     if let Some(path) = &config.cid_file {
         fs::write(path, &config.id).map_err(Error::io("write", path))?;
     }
     record(engine, &config, "create")?;
-    Ok(config)
+    Ok(Created { config, state })
 }
 
 fn host_name() -> String {
@@ -77,7 +84,7 @@ fn host_name() -> String {
 }
 
 /// Writes the container under its name, or under random names until one is free.
-fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entropy: [u8; 40]) -> Result<(), Error> {
+fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entropy: [u8; 40]) -> Result<ContainerState, Error> {
     let random = config.name.is_empty();
     let mut seed = u64::from_le_bytes(entropy[32..].try_into().unwrap_or_default());
     loop {
@@ -96,7 +103,7 @@ fn reserve(engine: &Engine, config: &mut ContainerConfig, root_mode: u32, entrop
             Err(error @ storage::Error::NameInUse { .. }) => {
                 return Err(Error::Invalid(format!("creating container storage: {error}, or use --replace to instruct dulse to do so.")));
             }
-            other => return Ok(other?),
+            other => return Ok(other.map(|()| state)?),
         }
     }
 }

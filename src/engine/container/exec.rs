@@ -136,7 +136,7 @@ impl Exec {
     fn process(&self) -> Result<Process, Error> {
         let settings = &self.config.process;
         // The container's own view of its files, resolved within its root.
-        let view = RootView { layers: vec![PathBuf::from(format!("/proc/{}/root", self.pid))] };
+        let view = RootView::new([PathBuf::from(format!("/proc/{}/root", self.pid))]);
         let (name, groups) = match &self.request.user {
             Some(user) => (user, &[][..]),
             None => (&settings.user, &settings.groups[..]),

@@ -44,8 +44,8 @@ impl Prepared {
     }
 }
 
-/// Prepares a start. The container's runtime directory exists.
-pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Result<Prepared, Error> {
+/// Prepares a start, the container's first or not. Its runtime directory exists.
+pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths, first: bool) -> Result<Prepared, Error> {
     let (root, beneath) = root(engine, config, paths)?;
     // What the root file system itself consists of comes before what the user mounts.
     let composed = (!beneath.is_empty()).then(|| {
@@ -57,12 +57,14 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
         PreparedRoot::Directory(path) => {
             // Files are looked up in the tree itself: what a composed root consists of is not mounted yet.
             let tree = if let Root::Directory { path, .. } = &config.root { path } else { path };
-            (RootView { layers: vec![tree.clone()] }, path.clone())
+            (RootView::new([tree.clone()]), path.clone())
         }
         PreparedRoot::Overlay { lower, data, upper, merged, .. } => {
             // Where there are data layers, those are the image's files and the lower ones stand for them.
             let files = if data.is_empty() { lower } else { data };
-            (RootView { layers: std::iter::once(upper).chain(files).cloned().collect() }, merged.clone())
+            // Before the first start the upper directory is empty.
+            let upper = (!first).then_some(upper);
+            (RootView::new(upper.into_iter().chain(files).cloned()), merged.clone())
         }
     };
     check_workdir(config, &view)?;

@@ -1,8 +1,6 @@
 //! A container's life as its monitor sees it: launched, running, ended, and what follows from its end.
 
-use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::time::Duration;
 
 use super::create::{event, now, record};
@@ -24,6 +22,8 @@ pub struct Container {
     paths: ContainerPaths,
     /// The network's helper process, as long as the container runs.
     helper: Option<Helper>,
+    /// The container's files, once it is removed (`--rm`).
+    remains: Option<containers::Remains>,
 }
 
 /// Between the end of a container and its restart; doubled each time, so that one that fails at once does not burn the processor.
@@ -33,12 +33,12 @@ const LAST_DELAY: Duration = Duration::from_secs(10);
 impl Container {
     pub fn new(engine: Engine, config: ContainerConfig, state: ContainerState) -> Self {
         let paths = containers::paths(&engine.store, &config.id);
-        Self { engine, config, state, paths, helper: None }
+        Self { engine, config, state, paths, helper: None, remains: None }
     }
 
     fn start(&mut self, stdio: &ChildStdio<'_>) -> Result<Launched, Error> {
-        make_directory(&self.paths.runtime)?;
-        let mut prepared = launch::prepare(&self.engine, &self.config, &self.paths)?;
+        let first = self.state.started.is_empty();
+        let mut prepared = launch::prepare(&self.engine, &self.config, &self.paths, first)?;
         if let (Some(size), Some(process)) = (stdio.terminal, prepared.spec.process_mut()) {
             process.set_terminal(Some(true));
             process.set_console_size(super::console_size(size));
@@ -94,11 +94,10 @@ impl Container {
         Ok(())
     }
 
-    /// Removes the container with what was made for it alone.
-    fn remove(&self) -> Result<(), Error> {
-        volumes::remove_anonymous(&self.engine, &self.config)?;
-        containers::remove(&self.engine.store, &self.config.id)?;
-        record(&self.engine, &self.config, "remove")
+    /// Takes the container out of the store with what was made for it alone. Its files follow when nobody waits any more.
+    fn remove(&mut self) -> Result<(), Error> {
+        self.remains = Some(containers::take_away(&self.engine.store, &self.config.id, Some(&self.config.name))?);
+        volumes::remove_anonymous(&self.engine, &self.config)
     }
 
     /// Whether the policy starts the container again after this exit.
@@ -121,8 +120,8 @@ impl Lifecycle for Container {
     fn launch(&mut self, stdio: ChildStdio<'_>) -> Result<Launched, LaunchError> {
         self.start(&stdio).map_err(|error| {
             self.disconnect();
-            if self.config.auto_remove {
-                let _ = self.remove();
+            if self.config.auto_remove && self.remove().is_ok() {
+                let _ = record(&self.engine, &self.config, "remove");
             }
             LaunchError { code: error.exit_code(), message: error.message(), hint: error.hint() }
         })
@@ -148,14 +147,20 @@ impl Lifecycle for Container {
         let code = status.code();
         let mut died = event(&self.config, "died");
         died.exit_code = Some(code);
-        let _ = events::append_all(&self.engine.store, vec![died]);
         if self.config.auto_remove {
-            if let Err(error) = self.remove() {
-                self.state.error = error.message();
-                self.end(code);
+            let removed = self.remove();
+            let mut events = vec![died];
+            match removed {
+                Ok(()) => events.push(event(&self.config, "remove")),
+                Err(error) => {
+                    self.state.error = error.message();
+                    self.end(code);
+                }
             }
+            let _ = events::append_all(&self.engine.store, events);
             return After::End;
         }
+        let _ = events::append_all(&self.engine.store, vec![died]);
         // `stop` and `kill` leave their mark in the state on disk.
         if let Ok(state) = containers::load_state(&self.engine.store, &self.config.id) {
             self.state.stopped_by_user = state.stopped_by_user;
@@ -168,6 +173,13 @@ impl Lifecycle for Container {
         let doubled = FIRST_DELAY.saturating_mul(1 << self.state.restart_count.min(10));
         self.state.restart_count += 1;
         After::Restart(doubled.min(LAST_DELAY))
+    }
+
+    fn finished(&mut self) {
+        if let Some(remains) = self.remains.take() {
+            // What this leaves is swept by a later command.
+            let _ = remains.remove();
+        }
     }
 
     fn may_restart(&mut self) -> bool {
@@ -190,11 +202,4 @@ impl Container {
 fn start_network(plan: &Plan, init: &runtime::Init) -> Result<Starting, Error> {
     let namespaces = init.namespaces()?;
     Ok(crate::network::start(plan, init.pid(), namespaces.user, namespaces.network)?)
-}
-
-fn make_directory(path: &std::path::Path) -> Result<(), Error> {
-    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Error::io("create", path)(error)),
-        _ => Ok(()),
-    }
 }

@@ -25,7 +25,7 @@ mod usage;
 mod volumes;
 mod wait;
 
-pub use create::{create, now};
+pub use create::{Created, create, now};
 pub use exec::{ExecRequest, Executed, exec, sessions};
 pub use list::{ListRequest, Selected, Selection, compare, find, latest, list, sort_by_creation};
 pub use logs::{LogContainer, log_of};
@@ -34,7 +34,7 @@ pub use remove::{RemoveOptions, Removed, remove_all};
 pub use rename::rename;
 pub use request::{CreateRequest, EnvironmentRequest, Pull, PullPolicy, Source};
 pub use restart::{begin_restart, start_again};
-pub use start::{CONTROL, StartRequest, Started, attach, start};
+pub use start::{CONTROL, StartRequest, Started, attach, start, start_new};
 
 pub use usage::{size, tree as tree_size};
 pub use wait::{Condition, wait, wait_first};

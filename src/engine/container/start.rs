@@ -3,10 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
+use super::create::Created;
 use super::lifecycle::Container;
 use crate::engine::{Engine, Error};
 use crate::monitor::{self, AttachEnd, AttachOptions, LogConfig, LogDriver, Session, Streams};
 use crate::storage::{ContainerConfig, Status, containers};
+use crate::sys::lock::Beacon;
 use crate::sys::socket;
 use crate::term::DetachKeys;
 
@@ -34,13 +36,26 @@ pub enum Started {
     Detached,
 }
 
-/// Starts a container.
+/// Starts a container that was created before.
 pub fn start(engine: &Engine, config: ContainerConfig, request: &StartRequest) -> Result<Started, Error> {
-    let id = config.id.clone();
-    let Some(beacon) = containers::take_beacon(&engine.store, &id)? else {
+    let Some(beacon) = containers::take_beacon(&engine.store, &config.id)? else {
         return Ok(Started::AlreadyRunning);
     };
-    let mut state = containers::load_state(&engine.store, &id)?;
+    let state = containers::load_state(&engine.store, &config.id)?;
+    begin(engine, Created { config, state }, beacon, request)
+}
+
+/// Starts a container that this command has just created.
+pub fn start_new(engine: &Engine, created: Created, request: &StartRequest) -> Result<Started, Error> {
+    match containers::take_beacon(&engine.store, &created.config.id)? {
+        Some(beacon) => begin(engine, created, beacon, request),
+        None => Ok(Started::AlreadyRunning),
+    }
+}
+
+fn begin(engine: &Engine, created: Created, beacon: Beacon, request: &StartRequest) -> Result<Started, Error> {
+    let Created { config, mut state } = created;
+    let id = config.id.clone();
     state.stopped_by_user = false;
     state.restart_count = 0;
     state.status = Status::Created;

@@ -12,7 +12,8 @@ use crate::sys::clock;
 
 pub struct FileLog {
     path: PathBuf,
-    file: File,
+    /// Opened with the first output: many a process has none.
+    file: Option<File>,
     /// Bytes in the file, and after how many it starts anew (0: never).
     size: u64,
     max_size: u64,
@@ -21,12 +22,18 @@ pub struct FileLog {
 }
 
 impl FileLog {
-    /// Appends to the log at `path`, which is made where it is missing.
-    pub fn open(path: &Path, max_size: u64) -> Result<Self, Error> {
-        let failed = |source| Error::Log { path: path.to_owned(), source };
-        let file = File::options().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
-        Ok(Self { path: path.to_owned(), file, size, max_size, entries: Vec::new() })
+    /// A log that appends to the file at `path`, which is made where it is missing.
+    pub fn new(path: &Path, max_size: u64) -> Self {
+        Self { path: path.to_owned(), file: None, size: 0, max_size, entries: Vec::new() }
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            let file = File::options().create(true).append(true).mode(0o600).open(&self.path)?;
+            self.size = file.metadata()?.len();
+            self.file = Some(file);
+        }
+        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Writes an entry per line of `bytes`, all with the present time.
@@ -37,6 +44,7 @@ impl FileLog {
     }
 
     fn try_write(&mut self, bytes: &[u8], time: &str, stream: &str) -> io::Result<()> {
+        self.file()?;
         for (line, complete) in lines(bytes) {
             let length = time.len() + stream.len() + 2 + line.len() + 1;
             if self.max_size > 0 && self.size + (self.entries.len() + length) as u64 > self.max_size {
@@ -53,8 +61,10 @@ impl FileLog {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let result = self.file.write_all(&self.entries);
-        self.size += self.entries.len() as u64;
+        let entries = std::mem::take(&mut self.entries);
+        let result = self.file()?.write_all(&entries);
+        self.size += entries.len() as u64;
+        self.entries = entries;
         self.entries.clear();
         result
     }
@@ -62,13 +72,13 @@ impl FileLog {
     /// Replaces the file by an empty one: whoever reads the old one can read it to its end.
     fn start_anew(&mut self) -> io::Result<()> {
         self.size = 0;
-        if !self.file.metadata()?.is_file() {
+        if !self.file()?.metadata()?.is_file() {
             return Ok(());
         }
         let mut name = self.path.clone().into_os_string();
         name.push(".new");
         let new = PathBuf::from(name);
-        self.file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        self.file = Some(File::options().create(true).truncate(true).write(true).mode(0o600).open(&new)?);
         std::fs::rename(&new, &self.path)
     }
 
@@ -85,7 +95,7 @@ mod tests {
     fn a_line_cut_by_a_read_is_kept_in_parts() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut log = FileLog::open(&path, 0).unwrap();
+        let mut log = FileLog::new(&path, 0);
         log.write(b"one\ntw", false).unwrap();
         log.write(b"o\n\n", false).unwrap();
         log.write(b"bad", true).unwrap();
@@ -98,14 +108,14 @@ mod tests {
     fn a_log_that_would_grow_over_its_limit_starts_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut log = FileLog::open(&path, 200).unwrap();
+        let mut log = FileLog::new(&path, 200);
         for number in 0..10 {
             log.write(format!("{number}\n").as_bytes(), false).unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.len() <= 200 && text.ends_with(" 9\n"), "{text}");
         // A restart goes on counting where the file ends.
-        FileLog::open(&path, 200).unwrap().write(&[b'x'; 150], false).unwrap();
+        FileLog::new(&path, 200).write(&[b'x'; 150], false).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }

@@ -32,7 +32,7 @@ impl Writer {
     /// Opens the log that `config` asks for.
     pub fn open(config: &LogConfig) -> Result<Self, Error> {
         let log = match config.driver {
-            LogDriver::K8sFile | LogDriver::JsonFile => Log::File(FileLog::open(&config.path, config.max_size)?),
+            LogDriver::K8sFile | LogDriver::JsonFile => Log::File(FileLog::new(&config.path, config.max_size)),
             LogDriver::Journald => Log::Journal(JournalLog::open(config)?),
             LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => Log::None,
         };
