@@ -182,7 +182,7 @@ mod tests {
         let path = directory.path().join("log");
         let mut reader = FileReader::open(&path, Some(5)).unwrap();
         assert_eq!(texts(&mut reader), Vec::<String>::new());
-        let mut log = super::super::file::FileLog::open(&path, 150).unwrap();
+        let mut log = super::super::file::FileLog::new(&path, 150);
         for number in 0..3 {
             log.write(format!("{number}\n").as_bytes(), false).unwrap();
         }
