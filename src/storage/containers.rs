@@ -5,6 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::json::{self, Durability};
 use super::task::{self, Task};
 use super::{ContainerConfig, ContainerState, Error, Status, Store, Summary, names_in, remove_tree};
@@ -303,12 +306,24 @@ fn name_path(store: &Store, name: &str) -> PathBuf {
 
 /// The ID that a name stands for.
 fn named(store: &Store, name: &str) -> Option<String> {
-    Some(fs::read_link(name_path(store, name)).ok()?.file_name()?.to_str()?.to_owned())
+    id_of(fs::read_link(name_path(store, name)).ok()?.to_str()?)
+}
+
+/// An ID as the target of a name's link: base64, since ext4 keeps only targets shorter than 60 bytes in the inode, and others cost a block
+/// each to make and to free.
+fn target(id: &str) -> String {
+    let bytes: Vec<u8> = id.as_bytes().chunks(2).filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn id_of(target: &str) -> Option<String> {
+    let id: String = URL_SAFE_NO_PAD.decode(target).ok()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    is_id(&id).then_some(id)
 }
 
 fn reserve(store: &Store, name: &str, id: &str) -> Result<(), Error> {
     let path = name_path(store, name);
-    let link = || symlink(Path::new("..").join(id), &path);
+    let link = || symlink(target(id), &path);
     match link() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         other => return other.map_err(Error::io("create", &path)),
@@ -344,5 +359,18 @@ fn is_abandoned(store: &Store, id: &str) -> bool {
 fn release(store: &Store, name: &str, id: &str) {
     if named(store, name).as_deref() == Some(id) {
         let _ = fs::remove_file(name_path(store, name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_fit_into_links_that_need_no_block() {
+        let id = "0123456789abcdef".repeat(4);
+        assert!(target(&id).len() < 60);
+        assert_eq!(id_of(&target(&id)), Some(id));
+        assert_eq!(id_of("../x"), None);
     }
 }

@@ -5,7 +5,7 @@
 //! DATA/images/<image ID>/{image.json,config,manifest}           config and manifest are kept byte for byte
 //! DATA/tags/<name>            -> ../images/<image ID>           '/' of a name is written as '+'
 //! DATA/containers/<ID>/{config.json,state.json,upper/,work/}
-//! DATA/containers/by-name/<name> -> ../<ID>                     making this link is what reserves the name
+//! DATA/containers/by-name/<name> -> the ID in base64            making this link is what reserves the name
 //! DATA/volumes/<name>/{volume.json,_data/}
 //! DATA/mapped/<mapping>/<layers>/tree/                          images' files seen through another ID map
 //! DATA/tmp/                                                     work in progress; swept when its owner's lock is gone

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use dulse::storage::layer;
+use dulse::storage::layer::{self, Unpacker};
 use libtest_mimic::Trial;
 
 use crate::place::{Place, layer as make_layer, map, open, test, unpack};
@@ -45,12 +45,14 @@ fn check(place: &Place) {
             assert!(found == archive, "a layer that says it is there is not whole");
         }
     }
-    // The worker sweeps beside its work.
-    for _ in 0..100 {
+    // Each pull sweeps beside its work; a process that was killed may take a while to be gone.
+    for _ in 0..20 {
+        drop(Unpacker::start(&place.store, &map()).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
         if std::fs::read_dir(place.store.data().join("tmp")).unwrap().next().is_none() {
             return;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(500));
     }
     panic!("leftovers: {:?}", std::fs::read_dir(place.store.data().join("tmp")).unwrap().collect::<Vec<_>>());
 }
