@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gotmpl::{FuncMap, TemplateError, Value, ValueFunc};
 
-use super::value::{self, display, fields, kind, member, text};
+use super::methods;
+use super::value::{self, TIME, display, fields, kind, member, text};
 
 /// Field access or method call: the place in the template, the value, the names; then the arguments of a method.
 pub(super) const FIELD: &str = "\u{1}field";
@@ -77,10 +78,17 @@ fn field(arguments: &[Value]) -> Result<Value, TemplateError> {
     for (index, name) in names.iter().filter_map(Value::as_str).enumerate() {
         let last = index + 1 == names.len();
         current = match &current {
+            Value::Map(map) if map.contains_key(TIME) => {
+                let time = map.get(TIME).and_then(Value::as_str).unwrap_or_default();
+                match methods::call(time, name, if last { rest } else { &[] }) {
+                    Some(result) => result?,
+                    None => return Err(failed(format!("can't evaluate field {name} in type time.Time"))),
+                }
+            }
             Value::Map(_) => match (member(&current, name), fields(&current)) {
                 (Some(Value::Function(method)), _) => method(if last { rest } else { &[] })?,
                 (Some(found), _) => found.clone(),
-                (None, None) if kind(&current) != "time.Time" => Value::Nil,
+                (None, None) => Value::Nil,
                 _ => return Err(failed(format!("can't evaluate field {name} in type {}", kind(&current)))),
             },
             Value::Nil => return Err(failed(format!("nil pointer evaluating interface {{}}.{name}"))),

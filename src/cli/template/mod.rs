@@ -5,6 +5,7 @@
 //! printed goes through [`value::display`].
 
 mod functions;
+mod methods;
 mod rewrite;
 mod serializer;
 mod value;
@@ -45,13 +46,13 @@ impl Format {
     pub fn list(name: &str, text: &str) -> Result<Self, Error> {
         let table = text.strip_prefix("table ");
         let body = match table {
-            Some(rest) => unescape(rest).replace(' ', "\t"),
-            None => unescape(text),
+            Some(rest) => with_newline(unescape(rest).replace(' ', "\t")),
+            None => normalized(text),
         };
         let ranged = if body.starts_with("{{range .}}") || body.starts_with("{{range . -}}") {
             body
         } else {
-            format!("{{{{range .}}}}{}{{{{end -}}}}", with_newline(body))
+            format!("{{{{range .}}}}{body}{{{{end -}}}}")
         };
         Ok(Self { name: name.to_owned(), template: rewrite::parse(name, &ranged)?, aligned: table.is_some(), table: table.is_some() })
     }
@@ -59,7 +60,7 @@ impl Format {
     /// A user's format for one object.
     pub fn single(name: &str, text: &str) -> Result<Self, Error> {
         let table = text.strip_prefix("table ");
-        let body = with_newline(unescape(table.unwrap_or(text)));
+        let body = normalized(table.unwrap_or(text));
         Ok(Self { name: name.to_owned(), template: rewrite::parse(name, &body)?, aligned: table.is_some(), table: table.is_some() })
     }
 
@@ -103,6 +104,15 @@ pub fn is_json(format: &str) -> bool {
     matches!(compact.as_str(), "json" | "{{json .}}" | "{{ json . }}" | "{{ json .}}" | "{{json . }}" | "{{json}}" | "{{ json }}")
 }
 
+/// A format with its escapes replaced and a newline at its end; one with a newline in a string of an action is left as its writer wrote
+/// it, as in podman.
+fn normalized(text: &str) -> String {
+    let mut actions = text.split("{{").skip(1).filter_map(|action| action.split("}}").next());
+    // Odd parts of an action lie between quotation marks.
+    let quoted = actions.any(|action| action.split('"').skip(1).step_by(2).any(|string| string.contains("\\n")));
+    if quoted { text.to_owned() } else { with_newline(unescape(text)) }
+}
+
 fn with_newline(mut text: String) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
@@ -112,7 +122,7 @@ fn with_newline(mut text: String) -> String {
 
 /// The escapes that podman takes in a format, which a shell's quotes leave as they are.
 fn unescape(text: &str) -> String {
-    let pairs = [("\\\"", "\""), ("\\b", "\u{8}"), ("\\f", "\u{c}"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\v", "\u{b}")];
+    let pairs = [("\\n", "\n"), ("\\t", "\t")];
     let mut output = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {

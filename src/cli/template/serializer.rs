@@ -35,6 +35,10 @@ impl ser::Serializer for Serializer {
     type SerializeStruct = Struct;
     type SerializeStructVariant = Struct;
 
+    /// Empty lists and maps that are `null` in JSON stay what they are.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
     fn serialize_bool(self, value: bool) -> Result<Value> {
         Ok(Value::Bool(value))
     }

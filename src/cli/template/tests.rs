@@ -44,6 +44,32 @@ fn formats_print_as_podman_prints_them() {
 }
 
 #[test]
+fn newlines_in_strings_are_the_writers_own() {
+    let cases = [
+        (r#"{{.Names}}{{"\n"}}"#, "a\n"),
+        (r#"x\n{{"\n"}}y"#, "x\\n\ny"),
+        (r#"{{.Names}}{{"\t"}}d"#, "a\td\n"),
+        (r#"a\tb\"c"#, "a\tb\\\"c\n"),
+        (r"{{.Names}}\n\n", "a\n\n"),
+    ];
+    for (format, expected) in cases {
+        assert_eq!(print(format), expected, "{format}");
+    }
+}
+
+#[test]
+fn times_have_gos_methods() {
+    let data = Object::new("T").field("At", time("2026-11-21T10:01:02.5Z")).build();
+    let render = |format: &str| match Format::single("t", format).and_then(|format| format.render(&data)) {
+        Ok(text) => text,
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(render("{{.At.Year}} {{.At.Unix}} {{.At.IsZero}}"), "2026 1795255262 false\n");
+    assert_eq!(render("{{.At.Format \"2006-01-02 15:04:05 Jan Z07:00\"}}"), "2026-11-21 10:01:02 Nov Z\n");
+    assert!(render("{{.At.Foo}}").contains("can't evaluate field Foo in type time.Time"));
+}
+
+#[test]
 fn errors_are_worded_and_placed_as_gos() {
     let cases = [
         ("{{.Foo}}", "template: ps:1:13: executing \"ps\" at <.Foo>: can't evaluate field Foo in type containers.psReporter"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Empty, nullable};
+use super::{Empty, Nullable};
 use crate::engine::container::exposed_ports;
 use crate::spec::signal;
 use crate::storage::{ContainerConfig, Root};
@@ -22,14 +22,14 @@ pub struct Config {
     open_stdin: bool,
     stdin_once: bool,
     env: Vec<String>,
-    cmd: Option<Vec<String>>,
+    cmd: Nullable<Vec<String>>,
     image: String,
     volumes: Option<()>,
     working_dir: String,
-    entrypoint: Option<Vec<String>>,
+    entrypoint: Nullable<Vec<String>>,
     on_build: Option<()>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
+    labels: Nullable<BTreeMap<String, String>>,
+    annotations: Nullable<BTreeMap<String, String>>,
     stop_signal: String,
     healthcheck_on_failure_action: &'static str,
     health_log_destination: &'static str,
@@ -53,7 +53,6 @@ pub struct Config {
 impl Config {
     pub fn of(config: &ContainerConfig) -> Self {
         let process = &config.process;
-        let map = |map: &BTreeMap<String, String>| if map.is_empty() { None } else { Some(map.clone()) };
         Self {
             hostname: config.hostname.clone(),
             domainname: "",
@@ -65,14 +64,14 @@ impl Config {
             open_stdin: process.stdin_open,
             stdin_once: false,
             env: process.env.clone(),
-            cmd: nullable(&process.command),
+            cmd: Nullable(process.command.clone()),
             image: image_name(config),
             volumes: None,
             working_dir: if process.workdir.is_empty() { "/".into() } else { process.workdir.clone() },
-            entrypoint: nullable(&process.entrypoint),
+            entrypoint: Nullable(process.entrypoint.clone()),
             on_build: None,
-            labels: map(&config.labels),
-            annotations: map(&config.annotations),
+            labels: Nullable(config.labels.clone()),
+            annotations: Nullable(config.annotations.clone()),
             stop_signal: signal::name(config.stop_signal),
             healthcheck_on_failure_action: "none",
             health_log_destination: "local",

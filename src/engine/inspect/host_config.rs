@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Nullable;
 use super::mounts;
 use super::network::{self, Binding};
-use super::nullable;
 use crate::storage::{ContainerConfig, Namespace, NetworkMode, RestartPolicy, Seccomp};
 use crate::userns::{IdMapping, SubIds};
 
@@ -24,9 +24,9 @@ pub struct HostConfig {
     restart_policy: Restart,
     auto_remove: bool,
     auto_remove_image: bool,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Nullable<BTreeMap<String, String>>,
     volume_driver: &'static str,
-    volumes_from: Option<Vec<String>>,
+    volumes_from: Nullable<Vec<String>>,
     cap_add: Vec<String>,
     cap_drop: Vec<String>,
     dns: Vec<String>,
@@ -166,8 +166,8 @@ impl HostConfig {
             restart_policy: Restart { name, maximum_retry_count },
             auto_remove: config.auto_remove,
             auto_remove_image: config.remove_image,
-            annotations: if config.annotations.is_empty() { None } else { Some(config.annotations.clone()) },
-            volumes_from: nullable(&config.volumes_from),
+            annotations: Nullable(config.annotations.clone()),
+            volumes_from: Nullable(config.volumes_from.clone()),
             cap_add: security.cap_add.clone(),
             cap_drop: security.cap_drop.clone(),
             dns: config.network.dns.clone(),

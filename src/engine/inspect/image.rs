@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::Time;
 use super::container::GraphDriver;
+use super::{Nullable, Time};
 use crate::engine::image::{get, size};
 use crate::engine::{Engine, Error};
 use crate::storage::{image as store, layer};
@@ -33,7 +33,7 @@ pub struct Image {
     graph_driver: GraphDriver,
     #[serde(rename = "RootFS")]
     root_fs: RootFs,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Nullable<BTreeMap<String, String>>,
     annotations: BTreeMap<String, String>,
     manifest_type: String,
     user: String,
@@ -148,7 +148,7 @@ pub fn image(engine: &Engine, name: &str) -> Result<Image, Error> {
         virtual_size: size(engine, &record),
         graph_driver: GraphDriver { name: "overlay", data },
         root_fs: RootFs { kind: "layers", layers: record.layers.clone() },
-        labels: config.labels.clone(),
+        labels: Nullable(config.labels.clone().unwrap_or_default()),
         annotations: manifest.annotations.unwrap_or_default(),
         manifest_type: record.media_type.clone(),
         user: config.user.clone(),

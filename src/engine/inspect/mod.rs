@@ -34,7 +34,16 @@ impl Serialize for Empty {
     }
 }
 
-/// A list that podman prints as `null` when it is empty.
-fn nullable<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    if list.is_empty() { None } else { Some(list.to_vec()) }
+/// A list or map that is `null` in JSON when it is empty (Go's nil), and in a template as empty as any other.
+#[derive(Clone, Debug, Default)]
+pub struct Nullable<T>(pub T);
+
+impl<T: Serialize + Default + PartialEq> Serialize for Nullable<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The template's serializer is the one that is not for people to read.
+        match serializer.is_human_readable() && self.0 == T::default() {
+            true => serializer.serialize_none(),
+            false => self.0.serialize(serializer),
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Nullable;
 use crate::engine::Engine;
 use crate::storage::{Mount as Configured, MountKind, volumes};
 
@@ -18,7 +19,7 @@ pub struct Mount {
     destination: String,
     driver: &'static str,
     mode: &'static str,
-    options: Option<Vec<String>>,
+    options: Nullable<Vec<String>>,
     #[serde(rename = "RW")]
     rw: bool,
     propagation: String,
@@ -51,7 +52,7 @@ fn describe(engine: &Engine, mount: &Configured) -> Mount {
         destination: mount.destination.clone(),
         driver,
         mode: "",
-        options: if image { None } else { Some(options(mount)) },
+        options: Nullable(if image { Vec::new() } else { options(mount) }),
         rw: if image { mount.options.iter().any(|option| option == "rw") } else { !read_only },
         propagation: if image { String::new() } else { propagation(mount) },
         sub_path: mount.subpath.clone(),
