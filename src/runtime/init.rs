@@ -132,6 +132,10 @@ fn sysctls(plan: &Plan) -> Result<(), Failure> {
 }
 
 fn names(plan: &Plan) -> Result<(), Failure> {
+    // Somebody else's names stay.
+    if plan.namespaces & libc::CLONE_NEWUTS == 0 {
+        return Ok(());
+    }
     if let Some(name) = &plan.hostname {
         nix::unistd::sethostname(name).step(|| format!("set the host name to {name}"))?;
     }
