@@ -36,6 +36,11 @@ impl Globals {
 
     /// What they say about where and how it works.
     pub fn options(&self) -> crate::engine::Options {
-        crate::engine::Options { root: self.root.clone(), runroot: self.runroot.clone(), runtime: self.runtime.clone() }
+        crate::engine::Options {
+            root: self.root.clone(),
+            runroot: self.runroot.clone(),
+            runtime: self.runtime.clone(),
+            progress: Some(&super::progress::DISPLAY),
+        }
     }
 }

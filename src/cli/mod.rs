@@ -21,6 +21,7 @@ mod logs;
 mod man;
 mod output;
 mod port;
+mod progress;
 mod ps;
 mod rename;
 mod restart;

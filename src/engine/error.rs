@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{config, monitor, network, runtime, seccomp, spec, storage, userns};
+use crate::{config, image, monitor, network, runtime, seccomp, spec, storage, userns};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,6 +22,10 @@ pub enum Error {
     Config(#[from] config::Error),
     #[error(transparent)]
     Network(#[from] network::Error),
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    #[error(transparent)]
+    Config(#[from] config::Error),
     #[error(transparent)]
     Seccomp(#[from] seccomp::Error),
     /// What the user asked for contradicts itself or the state of things; the text is the whole message.
@@ -75,6 +79,8 @@ impl Error {
             Self::Launch { hint, .. } => hint.clone(),
             Self::Network(error) => error.hint(),
             Self::Userns(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Storage(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Monitor(monitor::Error::Launch(failure)) => failure.hint.clone(),
             _ => None,

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 pub use error::Error;
 
 use crate::config::Paths;
+use crate::image::Progress;
 use crate::storage::Store;
 
 /// Where an engine works and what it was told on the command line.
@@ -30,6 +31,8 @@ pub struct Options {
     pub runroot: Option<PathBuf>,
     /// `--runtime`: an OCI runtime in place of ours.
     pub runtime: Option<PathBuf>,
+    /// Who is told what a pull does; nobody by default.
+    pub progress: Option<&'static dyn Progress>,
 }
 
 /// One user's engine. Opening it reads no configuration and starts nothing.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::files::Files;
 use super::ingest::ingest;
 use super::local::{self, LocalImage};
-use super::progress::Progress;
+use super::progress::{Progress, Silent};
 use super::{Error, hello};
 use crate::config::Config;
 use crate::oci::{Platform, Reference};
@@ -78,13 +78,13 @@ fn local_name(transport: &str, rest: &str) -> Option<Reference> {
 }
 
 /// The embedded image.
-pub fn hello(store: &Store, progress: &dyn Progress) -> Result<ImageRecord, Error> {
+pub fn hello(store: &Store) -> Result<ImageRecord, Error> {
     let name = Path::new("the embedded image");
     let bytes = hello::archive().map_err(Error::io("make", name))?;
     let file = spooled(store, name, bytes.as_slice())?;
     let images = of_archive(store, name, file, None, &Platform::host())?;
     let image = images.first().ok_or_else(|| Error::invalid("the embedded image", "it is empty"))?;
-    ingest(store, image, progress)
+    ingest(store, image, &Silent)
 }
 
 /// What an archive holds, told by the files in it.

@@ -36,8 +36,6 @@ pub struct Manifest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    #[serde(default)]
-    pub media_type: String,
     pub manifests: Vec<Descriptor>,
 }
 
@@ -156,10 +154,6 @@ impl Index {
 /// What a pull needs of an image configuration.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Configuration {
-    #[serde(default)]
-    pub os: String,
-    #[serde(default)]
-    pub architecture: String,
     pub rootfs: RootFs,
 }
 

@@ -2,13 +2,13 @@
 
 use super::progress::{Event, Progress};
 use super::{Error, hello};
-use crate::config::{Aliases, Config, ShortNameMode};
+use crate::config::{Aliases, Config, Paths, Registries, ShortNameMode};
 use crate::oci::{ImageName, Reference, ShortName};
 use crate::storage::image::ImageRecord;
 use crate::storage::{self, Store};
 
 /// The local image that `name` stands for: a reference, a short name, an ID or the beginning of one.
-pub fn find_local(store: &Store, config: &Config, name: &str) -> Result<Option<ImageRecord>, Error> {
+pub fn find_local(store: &Store, paths: &Paths, name: &str) -> Result<Option<ImageRecord>, Error> {
     let bare = name.strip_prefix("containers-storage:").or_else(|| name.strip_prefix("docker://")).unwrap_or(name);
     match bare.parse::<ImageName>() {
         Ok(ImageName::Qualified(reference)) => {
@@ -23,7 +23,7 @@ pub fn find_local(store: &Store, config: &Config, name: &str) -> Result<Option<I
                     return Ok(Some(record));
                 }
             }
-            for candidate in configured_candidates(config, &short)? {
+            for candidate in configured_candidates(paths, &short)? {
                 if let Some(record) = by_reference(store, &candidate)? {
                     return Ok(Some(record));
                 }
@@ -39,8 +39,8 @@ fn by_reference(store: &Store, reference: &Reference) -> Result<Option<ImageReco
 }
 
 /// What registries.conf makes of a short name.
-fn configured_candidates(config: &Config, short: &ShortName) -> Result<Vec<Reference>, Error> {
-    let registries = config.registries()?;
+fn configured_candidates(paths: &Paths, short: &ShortName) -> Result<Vec<Reference>, Error> {
+    let registries = Registries::load(paths)?;
     let alias = registries.aliases.get(short.repository()).and_then(|alias| short.aliased(alias).ok());
     let searched = registries.unqualified_search.iter().filter_map(|registry| short.at(registry).ok());
     Ok(alias.into_iter().chain(searched).collect())

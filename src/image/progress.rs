@@ -41,7 +41,7 @@ pub enum Event<'a> {
 }
 
 /// Somebody who wants to know. Called from several threads.
-pub trait Progress: Sync {
+pub trait Progress: Sync + std::fmt::Debug {
     fn event(&self, event: Event<'_>);
 
     /// Asks which of `choices` the user means; `None` where nobody can be asked.
@@ -51,6 +51,7 @@ pub trait Progress: Sync {
 }
 
 /// Nobody.
+#[derive(Debug)]
 pub struct Silent;
 
 impl Progress for Silent {

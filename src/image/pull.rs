@@ -53,7 +53,7 @@ pub fn obtain(
         |record: &ImageRecord| wanted.is_none_or(|platform| platform.os == record.os && platform.architecture == record.architecture);
     let local = match policy {
         Policy::Always => None,
-        _ => names::find_local(store, config, &request.name)?.filter(fits),
+        _ => names::find_local(store, &config.paths, &request.name)?.filter(fits),
     };
     match (policy, local) {
         (Policy::Missing | Policy::Never, Some(record)) => Ok(record),
@@ -65,7 +65,7 @@ pub fn obtain(
                 Ok(record)
             }
         },
-        (_, None) if request.platform.is_none() && names::is_hello(&request.name) => load::hello(store, progress),
+        (_, None) if request.platform.is_none() && names::is_hello(&request.name) => load::hello(store),
         _ => pull(store, config, request, progress)?.into_iter().next().ok_or_else(|| Error::NotKnown(request.name.clone())),
     }
 }
@@ -74,7 +74,7 @@ pub fn obtain(
 pub fn pull(store: &Store, config: &Config, request: &PullRequest, progress: &dyn Progress) -> Result<Vec<ImageRecord>, Error> {
     let platform = request.platform.clone().unwrap_or_else(Platform::host);
     if let Some(id) = request.name.strip_prefix("containers-storage:") {
-        let found = names::find_local(store, config, id)?;
+        let found = names::find_local(store, &config.paths, id)?;
         return found.map(|record| vec![record]).ok_or_else(|| Error::NotKnown(id.to_owned()));
     }
     if let Some(records) = load::from_transport(store, config, &request.name, &platform, progress)? {

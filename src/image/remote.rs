@@ -3,9 +3,7 @@
 use std::os::fd::AsFd;
 
 use futures_util::StreamExt;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use super::Error;
@@ -15,14 +13,14 @@ use super::progress::{Event, Progress};
 use crate::oci::{Digest, Hasher, Platform, Reference};
 use crate::registry::{self, Repository};
 use crate::storage::image::{ImageRecord, NewImage};
-use crate::storage::layer::{Begin, Job, Unpacker};
+use crate::storage::layer::{Begin, Unpacker};
 use crate::storage::{self, Store, layer};
+use crate::sys::readiness::Readable;
 use crate::userns::{self, SubIds};
 
 /// A manifest that was fetched and checked.
 pub struct Fetched {
     pub bytes: Vec<u8>,
-    pub digest: Digest,
     pub manifest: Manifest,
     /// Digest of the index it was chosen from.
     pub index: Option<Digest>,
@@ -35,13 +33,13 @@ pub async fn manifest(repository: &Repository, reference: &Reference, platform: 
     let name = wanted.map_or_else(|| reference.tag().unwrap_or("latest").to_owned(), ToString::to_string);
     let (bytes, digest, document) = document(repository, reference, &name, wanted, None).await.map_err(|error| error.or(source))?;
     match document {
-        Document::Manifest(manifest) => Ok(Fetched { bytes, digest, manifest, index: None }),
+        Document::Manifest(manifest) => Ok(Fetched { bytes, manifest, index: None }),
         Document::Index(index) => {
             let chosen = index.choose(&reference.to_string(), platform)?;
             let found = self::document(repository, reference, chosen.digest.as_str(), Some(&chosen.digest), Some(chosen.size));
             let (bytes, inner, document) = found.await.map_err(|error| error.or(source))?;
             match document {
-                Document::Manifest(manifest) => Ok(Fetched { bytes, digest: inner, manifest, index: Some(digest) }),
+                Document::Manifest(manifest) => Ok(Fetched { bytes, manifest, index: Some(digest) }),
                 Document::Index(_) => Err(Error::invalid(format!("manifest {inner}"), "an index within an index")),
             }
         }
@@ -147,8 +145,8 @@ async fn one_layer(
 ) -> Result<(), Error> {
     let digest = &descriptor.digest;
     let mut job = unpacker.layer(diff_id)?;
-    let ready = Ready::new(&job)?;
-    ready.wait().await?;
+    let ready = Readable::new(job.as_fd()).map_err(Error::Runtime)?;
+    ready.wait().await.map_err(Error::Runtime)?;
     let stream = match job.begin()? {
         Begin::Present(_) => {
             progress.event(Event::Present { digest });
@@ -171,7 +169,7 @@ async fn one_layer(
         progress.event(Event::Advanced { digest, bytes: chunk.len() as u64 });
     }
     drop(pipe);
-    ready.wait().await?;
+    ready.wait().await.map_err(Error::Runtime)?;
     let unpacked = job.finish();
     // What came is judged before what it unpacked to: a wrong blob is the registry's fault, not the archive's.
     if received == descriptor.size {
@@ -184,25 +182,4 @@ async fn one_layer(
     job.commit()?;
     progress.event(Event::Done { digest });
     Ok(())
-}
-
-/// Waits for a job's next word without keeping the other layers waiting.
-struct Ready(AsyncFd<std::os::fd::OwnedFd>);
-
-impl Ready {
-    fn new(job: &Job) -> Result<Self, Error> {
-        let copy = job.as_fd().try_clone_to_owned().map_err(Error::Runtime)?;
-        AsyncFd::with_interest(copy, Interest::READABLE).map(Self).map_err(Error::Runtime)
-    }
-
-    async fn wait(&self) -> Result<(), Error> {
-        loop {
-            // Looked at after the readiness was cleared: a word that came before is not waited for again.
-            let mut look = [PollFd::new(self.0.get_ref().as_fd(), PollFlags::POLLIN)];
-            if poll(&mut look, PollTimeout::ZERO).map_err(|errno| Error::Runtime(errno.into()))? > 0 {
-                return Ok(());
-            }
-            self.0.readable().await.map_err(Error::Runtime)?.clear_ready();
-        }
-    }
 }

@@ -7,7 +7,7 @@ mod platform;
 mod reference;
 
 pub use digest::{Digest, DigestError, Hasher};
-pub use platform::Platform;
+pub use platform::{Platform, PlatformError};
 pub use reference::{ImageName, Reference, ReferenceError, ShortName};
 
 /// Media types of the OCI image specification and of Docker's image manifest version 2.

@@ -27,6 +27,26 @@ impl Platform {
     }
 }
 
+impl std::str::FromStr for Platform {
+    type Err = PlatformError;
+
+    /// `os/architecture[/variant]`.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts.as_slice() {
+            [os, architecture, rest @ ..] if rest.len() < 2 && parts.iter().all(|part| !part.is_empty()) => {
+                Ok(Self { os: (*os).into(), architecture: (*architecture).into(), variant: rest.first().map(|variant| (*variant).into()) })
+            }
+            _ => Err(PlatformError(text.chars().take(100).collect())),
+        }
+    }
+}
+
+/// A text that is no platform.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid platform syntax for {0:?} (use OS/ARCH[/VARIANT])")]
+pub struct PlatformError(String);
+
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.os, self.architecture)?;

@@ -38,7 +38,7 @@ pub async fn fetch(
         _ => {
             {
                 let mut query = url.query_pairs_mut();
-                service.iter().for_each(|service| drop(query.append_pair("service", service)));
+                query.extend_pairs(service.map(|service| ("service", service)));
                 query.append_pair("scope", scope);
             }
             match credentials {

@@ -17,6 +17,7 @@ pub mod poll;
 pub mod process;
 pub mod program;
 pub mod pty;
+pub mod readiness;
 pub mod resolve;
 pub mod seccomp;
 pub mod signal;

@@ -72,20 +72,13 @@ impl ImageFlags {
     }
 
     fn platform(&self) -> Result<Option<Platform>, CliError> {
-        let host = Platform::host();
         if let Some(text) = &self.platform {
-            let parts: Vec<&str> = text.split('/').collect();
-            let (os, architecture, variant) = match parts[..] {
-                [os] => (os.to_owned(), host.architecture, None),
-                [os, architecture] => (os.to_owned(), architecture.to_owned(), None),
-                [os, architecture, variant] => (os.to_owned(), architecture.to_owned(), Some(variant.to_owned())),
-                _ => return Err(CliError::new(format!("invalid platform syntax for --platform={text:?}: OS/ARCH[/VARIANT]"))),
-            };
-            return Ok(Some(Platform { os, architecture, variant }));
+            return Ok(Some(text.parse()?));
         }
         if self.arch.is_none() && self.os.is_none() && self.variant.is_none() {
             return Ok(None);
         }
+        let host = Platform::host();
         Ok(Some(Platform {
             os: self.os.clone().unwrap_or(host.os),
             architecture: self.arch.clone().unwrap_or(host.architecture),

@@ -3,7 +3,9 @@
 pub mod exists;
 pub mod history;
 pub mod images;
+pub mod load;
 pub mod prune;
+pub mod pull;
 pub mod rmi;
 pub mod tag;
 pub mod untag;

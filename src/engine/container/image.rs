@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::request::{Pull, PullPolicy};
-use crate::engine::{Engine, Error};
-use crate::oci::Reference;
+use crate::engine::{Engine, Error, image};
+use crate::image::{Policy, PullRequest};
 use crate::storage::{self, image::ImageRecord};
 
 /// The part of an image's configuration that containers are made from; the rest is skipped while reading.
@@ -43,23 +43,29 @@ impl Defaults {
 
 /// The image that `name` stands for, pulled as the policy says.
 pub fn find_or_pull(engine: &Engine, name: &str, pull: &Pull) -> Result<ImageRecord, Error> {
-    if matches!(pull.policy, PullPolicy::Missing | PullPolicy::Never)
-        && let Some(record) = find(engine, name)?
+    // The common case first: a local image needs no configuration file.
+    if pull.platform.is_none()
+        && matches!(pull.policy, PullPolicy::Missing | PullPolicy::Never)
+        && let Some(record) = crate::image::find_local(&engine.store, &engine.paths, name)?
     {
         return Ok(record);
     }
-    Err(Error::Invalid(format!("{name}: image not known")))
-}
-
-/// The local image of this name, short name or ID.
-fn find(engine: &Engine, name: &str) -> Result<Option<ImageRecord>, Error> {
-    let candidates = [name.to_owned(), format!("localhost/{name}"), format!("docker.io/{name}")];
-    for candidate in candidates {
-        if let Ok(reference) = candidate.parse::<Reference>()
-            && let Some(record) = storage::image::by_name(&engine.store, &reference.with_default_tag())?
-        {
-            return Ok(Some(record));
-        }
-    }
-    Ok(storage::image::by_id(&engine.store, name)?)
+    let delay = pull.retry_delay.as_deref().map(image::retry_delay).transpose()?;
+    let request = PullRequest {
+        name: name.to_owned(),
+        platform: pull.platform.clone(),
+        credentials: pull.creds.clone(),
+        authfile: pull.authfile.clone(),
+        tls_verify: pull.tls_verify,
+        retry: pull.retry,
+        retry_delay: delay,
+        ..PullRequest::default()
+    };
+    let policy = match pull.policy {
+        PullPolicy::Missing => Policy::Missing,
+        PullPolicy::Always => Policy::Always,
+        PullPolicy::Never => Policy::Never,
+        PullPolicy::Newer => Policy::Newer,
+    };
+    image::obtain(engine, &request, policy, pull.quiet)
 }
