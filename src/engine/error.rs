@@ -25,8 +25,6 @@ pub enum Error {
     #[error(transparent)]
     Image(#[from] image::Error),
     #[error(transparent)]
-    Config(#[from] config::Error),
-    #[error(transparent)]
     Seccomp(#[from] seccomp::Error),
     /// What the user asked for contradicts itself or the state of things; the text is the whole message.
     #[error("{0}")]
