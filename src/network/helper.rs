@@ -77,7 +77,7 @@ struct Child {
 #[derive(Debug)]
 enum Kind {
     Pasta { command: pasta::Command, link: PathBuf, pid_file: PathBuf, map_guest: bool },
-    Slirp { options: slirp::Options, socket: Option<PathBuf>, ready: io::PipeReader, exit: io::PipeWriter },
+    Slirp { options: slirp::Options, directory: File, ready: io::PipeReader, exit: io::PipeWriter },
 }
 
 /// Starts the helper on the user and network namespaces of process `pid`. pasta needs no ID maps for its start; slirp4netns does, and so is
@@ -145,19 +145,17 @@ impl Starting {
     fn spawn_slirp(&self) -> Result<Child, Error> {
         let failed = |error| Error::Run(Backend::Slirp4netns, error);
         let options = slirp::Options::of(&self.plan)?;
-        let socket = (!self.plan.ports.is_empty()).then(|| self.plan.directory.join("slirp.sock"));
-        if let Some(socket) = &socket {
-            let _ = fs::remove_file(socket);
-        }
+        let _ = fs::remove_file(self.plan.directory.join(slirp::SOCKET));
+        let directory = File::open(&self.plan.directory).map_err(Error::io("open", &self.plan.directory))?;
         let (ready, ready_writer) = io::pipe().map_err(failed)?;
         let (exit_reader, exit) = io::pipe().map_err(failed)?;
-        let arguments = options.arguments(socket.as_deref());
+        let arguments = options.arguments(!self.plan.ports.is_empty());
         let null = File::open("/dev/null").map_err(failed)?;
         let output = self.output()?;
         let streams = [null.as_fd(), output.as_fd(), output.as_fd()];
-        let others = [ready_writer.as_fd(), exit_reader.as_fd(), self.user.as_fd(), self.network.as_fd()];
+        let others = [ready_writer.as_fd(), exit_reader.as_fd(), self.user.as_fd(), self.network.as_fd(), directory.as_fd()];
         let pid = self.run(&arguments, &[&streams[..], &others[..]].concat())?;
-        Ok(Child { pid, output, kind: Kind::Slirp { options, socket, ready, exit } })
+        Ok(Child { pid, output, kind: Kind::Slirp { options, directory, ready, exit } })
     }
 
     /// A file in memory for what the program says: a pipe would have to be read as long as it lives.
@@ -204,7 +202,7 @@ impl Child {
                 0 => Ok(Outcome::Connected(pasta_connection(command, link, &pid_file, target))),
                 code => Ok(Outcome::Failed { code, message: said(output), map_guest }),
             },
-            Kind::Slirp { options, socket, mut ready, exit } => {
+            Kind::Slirp { options, directory, mut ready, exit } => {
                 if ready.read(&mut [0]).map_err(failed)? == 0 {
                     let code = sys::clone::wait(pid).map_err(failed)?;
                     return Ok(Outcome::Failed { code, message: said(output), map_guest: false });
@@ -216,7 +214,7 @@ impl Child {
                     link: None,
                     _exit: Some(exit.into()),
                 };
-                if let Some(Err(error)) = socket.map(|socket| slirp::forward(&socket, &options, &plan.ports)) {
+                if let Err(error) = slirp::forward(directory.as_fd(), &options, &plan.ports) {
                     helper.stop();
                     let _ = sys::clone::wait(pid);
                     return Err(error);
@@ -250,12 +248,13 @@ fn pasta_connection(command: pasta::Command, link: PathBuf, pid_file: &Path, tar
     Connection { helper, dns: command.dns.into_iter().filter(fits).collect(), host, ipv6, addresses }
 }
 
-/// What the program wrote, without the usage text and an old pasta's complaints about a missing system logger.
+/// What the program wrote, without the usage text, an old pasta's complaints about a missing system logger and slirp4netns's progress.
 fn said(mut output: File) -> String {
     let mut bytes = Vec::new();
     let _ = output.rewind().and_then(|()| output.read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("Failed to send "));
+    let noise = ["Failed to send ", "WARNING: Support for ", "Starting slirp", "* ", "sent tapfd", "received tapfd"];
+    let lines = text.lines().filter(|line| !line.is_empty() && !noise.iter().any(|prefix| line.starts_with(prefix)));
     lines.take_while(|line| !line.starts_with("Usage:")).collect::<Vec<_>>().join("\n")
 }
 

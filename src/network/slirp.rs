@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::error::invalid;
 use super::{Backend, Error, Plan, PortMapping};
+
+/// The API socket's name. Its directory is named by a descriptor: the whole path may be longer than a socket's address.
+pub(super) const SOCKET: &str = "slirp.sock";
 
 /// Options after `slirp4netns:`, and in `network_cmd_options`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +70,8 @@ impl Options {
     }
 
     /// The command line, without `--enable-sandbox`, which is for a caller that is root of a user namespace. For a process with these descriptors: 3 is written to when it is ready, 4 closed when it is to end, 5 is the
-    /// user namespace and 6 the network namespace.
-    pub fn arguments(&self, socket: Option<&Path>) -> Vec<String> {
+    /// user namespace, 6 the network namespace and 7 the directory of the API socket, which `api` asks for.
+    pub fn arguments(&self, api: bool) -> Vec<String> {
         let mut arguments = vec!["--configure".to_owned(), format!("--mtu={}", self.mtu), "--enable-seccomp".into()];
         if !self.allow_host_loopback {
             arguments.push("--disable-host-loopback".into());
@@ -79,7 +83,7 @@ impl Options {
             arguments.push(format!("--cidr={}/{}", self.network, self.prefix));
         }
         arguments.extend(self.outbound.iter().cloned());
-        arguments.extend(socket.map(|socket| format!("--api-socket={}", socket.display())));
+        arguments.extend(api.then(|| format!("--api-socket=/proc/self/fd/7/{SOCKET}")));
         arguments.extend(["--ready-fd=3", "--exit-fd=4", "--netns-type=path", "--userns-path=/proc/self/fd/5"].map(Into::into));
         arguments.extend(["/proc/self/fd/6", "tap0"].map(Into::into));
         arguments
@@ -105,7 +109,9 @@ impl Options {
 }
 
 /// Forwards the ports, one request a port: the API knows no ranges.
-pub(super) fn forward(socket: &Path, options: &Options, ports: &[PortMapping]) -> Result<(), Error> {
+pub(super) fn forward(directory: BorrowedFd<'_>, options: &Options, ports: &[PortMapping]) -> Result<(), Error> {
+    let socket = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
+    let socket = Path::new(&socket);
     for mapping in ports {
         for (host, guest) in mapping.pairs() {
             let request = request(mapping, options.guest(), host, guest)?;
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn the_defaults_are_podmans() {
         assert_eq!(
-            options(&[]).unwrap().arguments(None).join(" "),
+            options(&[]).unwrap().arguments(false).join(" "),
             "--configure --mtu=65520 --enable-seccomp --disable-host-loopback --enable-ipv6 --ready-fd=3 --exit-fd=4 \
              --netns-type=path --userns-path=/proc/self/fd/5 /proc/self/fd/6 tap0"
         );
@@ -173,8 +179,11 @@ mod tests {
     fn options_change_addresses_and_access() {
         let given = ["cidr=10.9.0.0/24", "mtu=1400", "enable_ipv6=false", "allow_host_loopback=true", "port_handler=rootlesskit"];
         let options = options(&given).unwrap();
-        let text = options.arguments(Some(Path::new("/s"))).join(" ");
-        assert!(text.contains("--mtu=1400") && text.contains("--cidr=10.9.0.0/24") && text.contains("--api-socket=/s"), "{text}");
+        let text = options.arguments(true).join(" ");
+        assert!(
+            text.contains("--mtu=1400") && text.contains("--cidr=10.9.0.0/24") && text.contains("--api-socket=/proc/self/fd/7/"),
+            "{text}"
+        );
         assert!(!text.contains("ipv6") && !text.contains("loopback"), "{text}");
         assert_eq!(options.guest().to_string(), "10.9.0.100");
         assert_eq!(options.dns().to_string(), "10.9.0.3");
