@@ -74,7 +74,11 @@ fn single() {
     let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
     let record = unpack(&place.store, &IdMap::single(0, 0, uid, gid), &archive, &digest).unwrap();
     assert_eq!(record.squashed, 2);
-    assert_eq!(layer::directory(&place.store, &digest).join("file").metadata().unwrap().uid(), uid);
+    let owner = || layer::directory(&place.store, &digest).join("file").metadata().unwrap().uid();
+    assert_eq!(owner(), uid);
+    // When the user has got a range, the owners come back with the next pull.
+    unpack(&place.store, &map(), &archive, &digest).unwrap();
+    assert_eq!(Some(owner()), map().host_uid(if map().is_single() { 0 } else { 33 }));
 }
 
 fn is_clean(place: &Place) {

@@ -153,7 +153,9 @@ fn unpack(settings: &Settings, request: &Request, control: &OwnedFd, pipe: File)
     let lock_path = data.join("locks").join(format!("layer-{hex}"));
     let lock = Lock::file(&lock_path, Mode::Exclusive).map_err(Failure::at("lock", &lock_path))?;
     let _lock = LayerLock { lock: Some(lock), path: lock_path };
-    if let Some(record) = is_present(&object, &settings.boot_id) {
+    // One whose owners were lost for want of IDs is unpacked anew when there are some.
+    let whole = |record: &LayerRecord| record.squashed == 0 || settings.map.is_single();
+    if let Some(record) = is_present(&object, &settings.boot_id).filter(whole) {
         return Ok(Event::Present(record));
     }
     // Declared after the lock, so that it is removed while that is still held.
