@@ -115,7 +115,7 @@ fn root(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths) -> Re
 /// An empty directory, whatever was there.
 fn fresh(path: &Path) -> Result<(), Error> {
     if path.exists() {
-        fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
+        storage::remove_tree(path)?;
     }
     DirBuilder::new().mode(0o755).create(path).map_err(Error::io("create", path))
 }
