@@ -14,7 +14,8 @@ fn running(flags: &str) -> TestEnv {
 #[test]
 fn it_sees_what_the_container_sees() {
     let env = running("-e FROM=container -w /tmp -h named");
-    let shown = env.dulse("exec -e OWN=1 c sh -c").arg("hostname; pwd; echo $FROM$OWN; cat /proc/1/comm; grep CapEff /proc/self/status").ok();
+    let shown =
+        env.dulse("exec -e OWN=1 c sh -c").arg("hostname; pwd; echo $FROM$OWN; cat /proc/1/comm; grep CapEff /proc/self/status").ok();
     assert_eq!(shown, "named\n/tmp\ncontainer1\nsleep\nCapEff:\t00000000800405fb\n");
 }
 

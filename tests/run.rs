@@ -140,9 +140,7 @@ fn a_container_can_be_started_again_and_keeps_its_files() {
 fn restart_on_failure_gives_up_after_its_retries() {
     let env = TestEnv::with_busybox();
     env.dulse("run -d --name c --network none --restart on-failure:2 busybox false").ok();
-    eventually("the last failure", || {
-        env.inspect("c", ".State.Status") == "exited" && env.inspect("c", ".RestartCount") == "2"
-    });
+    eventually("the last failure", || env.inspect("c", ".State.Status") == "exited" && env.inspect("c", ".RestartCount") == "2");
     assert_eq!(env.inspect("c", ".State.ExitCode"), "1");
 }
 
