@@ -182,14 +182,10 @@ impl Drop for TestEnv {
         }
         let mut problems = Vec::new();
         let reset = self.dulse("system reset --force").timeout(Duration::from_secs(60)).run();
-        // While the verb does not exist yet.
-        let known = !reset.stderr.contains("unexpected argument 'system'") && !reset.stderr.contains("unrecognized subcommand");
-        if known {
-            if reset.code != 0 {
-                problems.push(format!("system reset: {reset}"));
-            }
-            problems.extend(leaks::find(&self.root));
+        if reset.code != 0 {
+            problems.push(format!("system reset: {reset}"));
         }
+        problems.extend(leaks::find(&self.root));
         leaks::end_processes(&self.root);
         if std::env::var_os("DULSE_TEST_KEEP").is_some() {
             eprintln!("kept: {}", self.root.display());
