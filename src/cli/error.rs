@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::usage;
 use crate::engine;
 
 /// A failed command: what to print and the status to end with.
@@ -57,7 +58,14 @@ pub fn report(failure: &CliError) -> ExitCode {
 
 /// Prints clap's usage error as podman does: exit code 125, or 0 for `--help` and `--version`.
 pub fn usage(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if let Some(message) = usage::message(error, &words) {
+        return report(&CliError::new(message));
+    }
     let _ = error.print();
+    if let Some(message) = usage::missing_command(error) {
+        return report(&CliError::new(message));
+    }
     if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS }
 }
 

@@ -36,6 +36,7 @@ mod table;
 mod template;
 mod top;
 mod unshare;
+mod usage;
 mod verbs;
 mod version;
 mod volume;
