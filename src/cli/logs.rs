@@ -62,8 +62,8 @@ pub fn run(args: LogsArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let ids = if args.latest {
         vec![container::latest(&engine)?.id]
     } else {
-        let found = args.containers.iter().map(|name| Ok(container::find(&engine, name)?.id));
-        found.collect::<Result<_, CliError>>()?
+        let found = args.containers.iter().map(|name| container::find(&engine, name).map(|selected| selected.id));
+        found.collect::<Result<_, _>>()?
     };
     let containers = ids.iter().map(|id| container::log_of(&engine, id)).collect::<Result<Vec<_>, _>>()?;
     let sources: Vec<_> = containers.iter().map(|container| container.source.clone()).collect();

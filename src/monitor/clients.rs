@@ -200,7 +200,7 @@ impl Clients {
     fn sweep(&mut self) {
         self.input_lost |= self.clients.iter().any(|client| client.gone && client.streams.stdin);
         // Closing a descriptor takes it out of the epoll set.
-        self.clients.retain(|client| !client.gone && !(client.leaving && client.pending.is_empty()));
+        self.clients.retain(|client| !(client.gone || client.leaving && client.pending.is_empty()));
     }
 }
 

@@ -122,7 +122,8 @@ impl Monitor {
         poll.set(signals.as_fd(), &mut Registration::new(SIGNALS), Interest::READ).map_err(|error| failed("monitor: epoll", error))?;
         let clients =
             Clients::new(&poll, session.control.take(), LISTENER).map_err(|error| failed("monitor: listening for clients", error))?;
-        let log = Writer::open(&session.log).map_err(|error| LaunchError { code: 125, message: super::chain(&error), hint: None })?;
+        let log =
+            Writer::open(&session.log).map_err(|error| LaunchError { code: 125, message: super::chain(&error), hint: error.hint() })?;
         Ok(Self { poll, signals, clients, log, complaints: session.error_log.take(), buffer: Vec::new(), warm: true })
     }
 

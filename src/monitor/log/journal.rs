@@ -27,7 +27,7 @@ impl JournalLog {
     }
 
     fn open_at(path: &Path, config: &LogConfig) -> Result<Self, Error> {
-        let failed = |source| Error::Log { path: path.to_owned(), source };
+        let failed = |source| Error::Journal { path: path.to_owned(), source };
         let socket = UnixDatagram::unbound().map_err(failed)?;
         socket.connect(path).map_err(failed)?;
         let mut fixed = Vec::new();
