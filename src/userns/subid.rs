@@ -157,9 +157,14 @@ fn read(file: &'static str) -> Result<String, Error> {
 /// The user's name: from /etc/passwd, which costs one read; else from the name service, which costs loading its libraries.
 fn user_name(uid: u32) -> Option<String> {
     let from_file = fs::read_to_string("/etc/passwd").ok().and_then(|text| name_in_passwd(&text, uid));
-    from_file
-        .or_else(|| users::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned()))
-        .or_else(|| Some(uid.to_string()))
+    from_file.or_else(|| name_by_getent(uid)).or_else(|| Some(uid.to_string()))
+}
+
+/// Users of a directory service. The C library's own lookup would load NSS modules, and a statically linked program crashes in them.
+fn name_by_getent(uid: u32) -> Option<String> {
+    let output =
+        std::process::Command::new("getent").arg("passwd").arg(uid.to_string()).stderr(std::process::Stdio::null()).output().ok()?;
+    name_in_passwd(&String::from_utf8_lossy(&output.stdout), uid)
 }
 
 fn name_in_passwd(text: &str, uid: u32) -> Option<String> {
