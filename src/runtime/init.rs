@@ -39,6 +39,7 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     // With the caller's own rights: the container's root may be somebody else, who cannot reach these.
     let rootfs = Opened::new(&launch.rootfs)?;
     let sources = Sources::new(plan)?;
+    oom_score(plan)?;
     let mut made = Made::default();
     if caller_is_root {
         // No other ID than the caller's is needed for most, so newuidmap and newgidmap run beside them. Not so the overlay: its work
@@ -49,7 +50,6 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     made.make(plan, |_| true)?;
     let root = rootfs.mount()?;
     let root = root.as_fd();
-    oom_score(plan)?;
     mounts::attach(plan, &sources, &made, root)?;
     mounts::devices(plan, &sources, root)?;
     nix::unistd::setsid().step(|| "start a session".into())?;
@@ -109,7 +109,8 @@ fn become_root(launch: &Launch<'_>, plan: &Plan, channel: &Channel) -> Result<()
     sys::process::set_dumpable(false).step(|| "make the process undumpable".into())
 }
 
-/// Through the host's /proc: the container's may be mounted read-only or not at all.
+/// Through the host's /proc: the container's may be mounted read-only or not at all. Before the IDs change, from when on the process's files
+/// in /proc are not its own.
 fn oom_score(plan: &Plan) -> Result<(), Failure> {
     let Some(score) = plan.process.oom_score_adj else { return Ok(()) };
     let step = || format!("set oom_score_adj to {score}");

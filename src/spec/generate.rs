@@ -102,7 +102,16 @@ fn process(config: &ContainerConfig, host: &Host<'_>) -> Result<Process, Error> 
     let mut process = Process::default();
     process.set_terminal(settings.terminal.then_some(true));
     process.set_console_size(None);
-    process.set_user(user(host.user, &settings.umask));
+    let mut user = user(host.user, &settings.umask);
+    if !settings.user.is_empty() {
+        // As podman does for a user that was asked for: its own group is among the supplementary ones, too.
+        let mut groups = user.additional_gids().clone().unwrap_or_default();
+        if !groups.contains(&user.gid()) {
+            groups.insert(0, user.gid());
+        }
+        user.set_additional_gids(Some(groups));
+    }
+    process.set_user(user);
     let mut args = settings.args.clone();
     if host.files.init.is_some() {
         args.splice(0..0, [super::init::DESTINATION.to_owned(), "--".to_owned()]);

@@ -115,7 +115,7 @@ impl Exec {
         }
         let mut namespaces = Spec::default();
         namespaces.set_linux(Some(spec::namespaces_of(&self.config)));
-        let filter = if self.request.privileged { None } else { launch::filter(&self.engine, &self.config)? };
+        let filter = launch::filter(&self.engine, &self.config)?;
         let preserve = host::inherited(self.request.preserve_fds).map_err(Error::io("pass on", "inherited descriptors"))?;
         let target = runtime::Target { id: &self.config.id, pid: self.pid, spec: &namespaces };
         let running = runtime::exec(
