@@ -78,7 +78,12 @@ fn kernel(mounts: &mut List, config: &ContainerConfig) {
     } else {
         mounts.add("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", read_write(security.privileged)]);
     }
-    mounts.add("/dev/pts", "devpts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]);
+    let mut options = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    // The group tty, where the container has it: the kernel refuses one that is not mapped.
+    if config.id_map.gids.is_empty() || config.id_map.host_gid(5).is_some() {
+        options.push("gid=5");
+    }
+    mounts.add("/dev/pts", "devpts", "devpts", &options);
     match namespaces.ipc {
         Namespace::Host => {
             for directory in ["/dev/mqueue", "/dev/shm"] {
