@@ -9,7 +9,7 @@ use crate::sys;
 use super::channel::{Channel, Context, Failure, Message};
 use super::launch::{self, Running};
 use super::plan::{ProcessPlan, clone_flag, id_map};
-use super::process::Settings;
+use super::process::{Settings, keyring};
 use super::terminal::Terminal;
 use super::{Error, Exec, Target, own_file};
 
@@ -68,6 +68,7 @@ fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel, guarded: bool)
     // Until the exec this is our program: nobody in the container may look into it or open its file through /proc (CVE-2019-5736).
     sys::process::set_dumpable(false).step(|| "make the process undumpable".into())?;
     nix::unistd::setsid().step(|| "start a session".into())?;
+    keyring();
     let root = sys::mount::open_tree(None, c"/", sys::mount::Clone::No).step(|| "open the root directory".into())?;
     let terminal = plan.terminal.map(|size| Terminal::new(root.as_fd(), size, plan.uid)).transpose()?;
     channel.created(terminal.as_ref().map(Terminal::master)).step(|| "report to the caller".into())?;
@@ -78,9 +79,11 @@ fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel, guarded: bool)
         keep_groups: request.keep_groups,
         seccomp: request.seccomp,
         die_with_parent: request.die_with_parent,
-        guard: guarded.then_some(channel),
+        channel,
+        guarded,
     };
-    Err(settings.execute(terminal.as_ref()))
+    drop(root);
+    Err(settings.execute(terminal))
 }
 
 /// The caller's own OOM score, changed for the time of the clone: in the container /proc is the container's, which nobody has to trust.

@@ -13,7 +13,7 @@ use super::Launch;
 use super::channel::{Channel, Context, Failure};
 use super::mounts::{self, Made, Sources};
 use super::plan::Plan;
-use super::process::Settings;
+use super::process::{Settings, keyring};
 use super::rootfs::Opened;
 use super::terminal::Terminal;
 
@@ -35,6 +35,31 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
     if launch.connects && !plan.joins.is_empty() {
         lend_namespaces(channel)?;
     }
+    let terminal = build_root(launch, plan, channel, caller_is_root)?;
+    keyring();
+    names(plan)?;
+    if plan.namespaces & libc::CLONE_NEWNET != 0 {
+        sys::loopback::bring_up().step(|| "bring the loopback interface up".into())?;
+    }
+    channel.created(terminal.as_ref().map(Terminal::master)).step(|| "report to the caller".into())?;
+    if !channel.expect(b's').step(|| "wait for the caller".into())? {
+        return Ok(());
+    }
+    let settings = Settings {
+        plan: &plan.process,
+        stdio: launch.stdio,
+        preserve: launch.preserve,
+        keep_groups: launch.keep_groups,
+        seccomp: launch.seccomp,
+        die_with_parent: launch.die_with_parent,
+        channel,
+        guarded,
+    };
+    Err(settings.execute(terminal))
+}
+
+/// Mounts everything and makes it the root of this process, in a session of its own; the terminal, where there is one, is of the new /dev.
+fn build_root(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: bool) -> Result<Option<Terminal>, Failure> {
     sys::mount::mount(None, c"/", None, plan.propagation | libc::MS_REC, None).step(|| "set the propagation of the root".into())?;
     // With the caller's own rights: the container's root may be somebody else, who cannot reach these.
     let rootfs = Opened::new(&launch.rootfs)?;
@@ -63,24 +88,7 @@ fn set_up(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_root: b
         set_attributes(root, false, attributes).step(|| "make the root file system read-only".into())?;
     }
     sys::mount::pivot_root(root).step(|| "pivot_root".into())?;
-    names(plan)?;
-    if plan.namespaces & libc::CLONE_NEWNET != 0 {
-        sys::loopback::bring_up().step(|| "bring the loopback interface up".into())?;
-    }
-    channel.created(terminal.as_ref().map(Terminal::master)).step(|| "report to the caller".into())?;
-    if !channel.expect(b's').step(|| "wait for the caller".into())? {
-        return Ok(());
-    }
-    let settings = Settings {
-        plan: &plan.process,
-        stdio: launch.stdio,
-        preserve: launch.preserve,
-        keep_groups: launch.keep_groups,
-        seccomp: launch.seccomp,
-        die_with_parent: launch.die_with_parent,
-        guard: guarded.then_some(channel),
-    };
-    Err(settings.execute(terminal.as_ref()))
+    Ok(terminal)
 }
 
 /// Sends the namespaces that a network helper joins. Having joined a user namespace, this process is closed to the caller, who could open

@@ -24,13 +24,15 @@ pub struct Settings<'a> {
     pub keep_groups: bool,
     pub seccomp: Option<&'a Filter>,
     pub die_with_parent: bool,
-    /// The container might write to this program's file: execute through the trampoline, which reports here.
-    pub guard: Option<&'a Channel>,
+    /// Stays open until the exec.
+    pub channel: &'a Channel,
+    /// The container might write to this program's file: execute through the trampoline.
+    pub guarded: bool,
 }
 
 impl Settings<'_> {
     /// Becomes what the plan says, in a session of its own, and executes its program; returns only with a failure.
-    pub fn execute(&self, terminal: Option<&Terminal>) -> Failure {
+    pub fn execute(&self, terminal: Option<Terminal>) -> Failure {
         // The supervisor blocks signals that it receives by descriptor, and a shell may have made us ignore some.
         crate::sys::signal::reset_for_child();
         match self.streams(terminal).and_then(|()| self.become_user()).and_then(|()| self.run()) {
@@ -39,22 +41,25 @@ impl Settings<'_> {
         }
     }
 
-    /// Puts the standard streams and the preserved descriptors in place; everything else is closed at exec.
-    fn streams(&self, terminal: Option<&Terminal>) -> Result<(), Failure> {
-        let standard = match terminal {
+    /// Puts the standard streams and the preserved descriptors in place and closes all others, now and not at exec: the working directory
+    /// and the program are paths that could lead through /proc/self/fd into what was left open of the host's (CVE-2024-21626).
+    fn streams(&self, terminal: Option<Terminal>) -> Result<(), Failure> {
+        if terminal.is_none() && self.plan.uid != 0 {
+            self.give_streams();
+        }
+        let standard = match &terminal {
             Some(terminal) => [terminal.peer(); 3],
             None => self.stdio,
         };
         let all: Vec<BorrowedFd<'_>> = standard.into_iter().chain(self.preserve.iter().copied()).collect();
         let descriptors = Descriptors::prepare(&all).step(|| "copy descriptors".into())?;
         descriptors.install().step(|| "put descriptors in place".into())?;
-        sys_process::reset_signals();
-        if terminal.is_some() {
+        let (count, has_terminal) = (all.len() as u32, terminal.is_some());
+        drop((descriptors, terminal));
+        sys_process::close_all_but(count, self.channel.as_fd()).step(|| "close descriptors".into())?;
+        if has_terminal {
             let stdin = io::stdin();
-            return sys_process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into());
-        }
-        if self.plan.uid != 0 {
-            self.give_streams();
+            sys_process::set_controlling_terminal(stdin.as_fd()).step(|| "set the controlling terminal".into())?;
         }
         Ok(())
     }
@@ -111,7 +116,7 @@ impl Settings<'_> {
         }
         enter(&plan.cwd)?;
         let program = find(&plan.arguments, &plan.environment)?;
-        let guard = self.guard.map(|channel| Guard::new(channel, &program, &plan.arguments)).transpose()?;
+        let guard = self.guarded.then(|| Guard::new(self.channel, &program, &plan.arguments)).transpose()?;
         if plan.no_new_privileges {
             sys_process::set_no_new_privileges().step(|| "set no_new_privs".into())?;
         }
@@ -133,6 +138,12 @@ impl Settings<'_> {
             }
         })
     }
+}
+
+/// A session keyring of its own. Not every kernel has keyrings, and the user's quota of them may be used up: what guards them then is that
+/// the seccomp profile has no keyctl(2).
+pub fn keyring() {
+    let _ = sys_process::join_new_session_keyring();
 }
 
 const ALL: u64 = (1 << (cred::LAST_CAPABILITY + 1)) - 1;

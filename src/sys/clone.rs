@@ -30,9 +30,13 @@ pub fn clone_joined(joins: &[(BorrowedFd<'_>, i32)], namespaces: i32, child: imp
     let mut child = Some(child);
     let mut result = None;
     let mut intermediate = || {
-        let joined = joins.iter().try_for_each(|(fd, kind)| {
-            // SAFETY: no memory is involved.
-            check(unsafe { libc::setns(fd.as_raw_fd(), *kind) }.into()).map(drop)
+        // From the moment it is in their namespaces, others may be allowed to look into this process and open its files.
+        let closed = super::process::set_dumpable(false);
+        let joined = closed.and_then(|()| {
+            joins.iter().try_for_each(|(fd, kind)| {
+                // SAFETY: no memory is involved.
+                check(unsafe { libc::setns(fd.as_raw_fd(), *kind) }.into()).map(drop)
+            })
         });
         // CLONE_PARENT: a child of the caller, not of this process, which ends at once. Its exit signal is this process's.
         result = Some(match joined.and_then(|()| clone3(namespaces | libc::CLONE_PARENT, 0)) {
@@ -45,7 +49,7 @@ pub fn clone_joined(joins: &[(BorrowedFd<'_>, i32)], namespaces: i32, child: imp
     // With shared descriptors the new process's pidfd arrives here.
     let pid = vfork(&mut Stack::new(STACK)?, libc::CLONE_FILES, &mut intermediate)?;
     let _ = wait(pid);
-    // Joining a user namespace made the shared memory undumpable, and with that /proc/self unreadable for ourselves.
+    // The shared memory was made undumpable, and with that /proc/self unreadable for ourselves.
     let _ = super::process::set_dumpable(true);
     result.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::ECHILD)))
 }

@@ -61,8 +61,7 @@ impl Descriptors {
         (0..).zip(fds).map(source).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Puts all in place, and marks everything above as closed at exec. For a process that is about to execute another program: what was
-    /// under these numbers is replaced.
+    /// Puts all in place. For a process that is about to execute another program: what was under these numbers is replaced.
     pub fn install(&self) -> io::Result<()> {
         for (target, source) in (0..).zip(&self.0) {
             match source {
@@ -72,22 +71,31 @@ impl Descriptors {
                 Source::Other(fd) => check(unsafe { libc::dup2(fd.as_raw_fd(), target) }.into())?,
             };
         }
-        close_on_exec_from(self.0.len() as u32)
+        Ok(())
     }
 }
 
-/// Default actions and an empty mask: exec passes on what is ignored (SIGPIPE by Rust's start) or blocked (by the monitor).
-pub fn reset_signals() {
-    /// The last one that is not a real-time signal.
-    const LAST: i32 = 31;
-    for signal in 1..=LAST {
-        // SAFETY: the default action runs no code of ours. SIGKILL and SIGSTOP refuse.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-    // SAFETY: sigset_t is plain data, for which all zeroes is valid: the empty set.
-    let empty: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `empty` is a valid set.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut()) };
+/// Closes all descriptors from `first` on except `kept`. For a process that is about to execute another program and has dropped what it
+/// owned: whoever else thinks to own one of these does not run in it.
+pub fn close_all_but(first: u32, kept: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = kept.as_raw_fd() as u32;
+    let close = |first: u32, last: u32| {
+        if first > last {
+            return Ok(());
+        }
+        // SAFETY: no memory is involved; for the descriptors see above.
+        check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+    };
+    close(first, kept.saturating_sub(1))?;
+    close(first.max(kept + 1), u32::MAX)
+}
+
+/// A new session keyring: the caller's is not for others, and its keys are not of the container.
+pub fn join_new_session_keyring() -> io::Result<()> {
+    /// KEYCTL_JOIN_SESSION_KEYRING, keyctl(2).
+    const JOIN: libc::c_long = 1;
+    // SAFETY: a null name is an anonymous keyring.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN, std::ptr::null::<libc::c_char>()) }).map(drop)
 }
 
 /// Makes the terminal `fd` the controlling one of this session.

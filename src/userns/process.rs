@@ -54,7 +54,8 @@ pub fn spawn_mapped(map: &IdMap, role: &str, args: &[&str], fds: &[BorrowedFd<'_
     let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
     let descriptors: Vec<BorrowedFd<'_>> = streams.into_iter().chain(fds.iter().copied()).collect();
     let descriptors = sys::process::Descriptors::prepare(&descriptors).map_err(Error::Clone)?;
-    let process = start(map, || match descriptors.install() {
+    let count = fds.len() as u32 + 3;
+    let process = start(map, || match descriptors.install().and_then(|()| sys::process::close_on_exec_from(count)) {
         Ok(()) => exec.execute().raw_os_error().unwrap_or(125),
         Err(_) => 125,
     })?;
