@@ -111,15 +111,17 @@ fn options_of_pasta_are_passed_on() {
 fn published_ports_lead_into_the_container() {
     let env = TestEnv::new();
     let (tcp, udp) = (free_port(), free_port());
-    let script = "nc -u -l -p 53 >/tmp/datagram & while :; do echo answer | nc -l -p 80; done";
+    let script = "udpsvd 0.0.0.0 53 cat & exec tcpsvd 0.0.0.0 80 sh -c 'echo $TCPREMOTEADDR'";
     let publish = format!("-p 127.0.0.1:{tcp}:80 -p 127.0.0.1:{udp}:53/udp");
-    env.dulse(&format!("run -d --name c {publish} --tmpfs /tmp --rootfs")).arg(rootfs(&env)).args(["sh", "-c", script]).ok();
-    assert_eq!(fetch(tcp), "answer\n");
+    env.dulse(&format!("run -d --name c {publish} --rootfs")).arg(rootfs(&env)).args(["sh", "-c", script]).ok();
+    assert!(fetch(tcp).starts_with("127.0.0.1:"), "the client's own address is seen inside");
     assert_eq!(env.dulse("port c 80").ok(), format!("127.0.0.1:{tcp}\n"));
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    eventually("the datagram", || {
-        socket.send_to(b"datagram", ("127.0.0.1", udp)).unwrap();
-        env.dulse("exec c cat /tmp/datagram").run().stdout.contains("datagram")
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    eventually("the datagram's return", || {
+        let mut answer = [0; 16];
+        let _ = socket.send_to(b"datagram", ("127.0.0.1", udp));
+        socket.recv(&mut answer).is_ok_and(|length| &answer[..length] == b"datagram")
     });
     let taken = run(&env, &format!("-p 127.0.0.1:{tcp}:80"), "true").fails(126);
     assert!(taken.stderr.contains(&format!("listen tcp 127.0.0.1:{tcp}: bind: address already in use")), "{taken}");

@@ -1,6 +1,7 @@
 //! pasta(1), called as podman calls it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -81,12 +82,18 @@ fn specification(mapping: &PortMapping) -> String {
 }
 
 /// Makes the path under which pasta is told the network namespace: a link, in a directory of ours, to its standard input. pasta watches that
-/// directory, costs nothing meanwhile, and ends once the link is removed, be it by a later command that finds the monitor killed. With a
-/// path in /proc, it would look every second, and an older one would outlive the namespace.
+/// directory, costs nothing meanwhile, and ends once the link is removed, be it by a later command that finds the monitor killed. Nothing
+/// else is in that directory: an older pasta looks at the first of several removals only. With
+/// a path in /proc, it would look every second, and an older one would outlive the namespace.
 pub(super) fn link_namespace(directory: &Path) -> Result<PathBuf, Error> {
-    let link = directory.join("netns");
+    let own = directory.join("network");
+    match fs::create_dir(&own) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io("create", &own)(error)),
+        _ => {}
+    }
+    let link = own.join("netns");
     match fs::remove_file(&link) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &link)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &link)(error)),
         _ => symlink("/proc/self/fd/0", &link).map_err(Error::io("create", &link))?,
     }
     Ok(link)
