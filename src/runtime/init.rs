@@ -83,6 +83,9 @@ fn build_root(launch: &Launch<'_>, plan: &Plan, channel: &Channel, caller_is_roo
     sysctls(plan)?;
     mounts::mask(plan, &sources, root)?;
     mounts::write_protect(plan, root)?;
+    if plan.readonly_dev {
+        mounts::write_protect_dev(root)?;
+    }
     if plan.readonly_root {
         let attributes = Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() };
         set_attributes(root, false, attributes).step(|| "make the root file system read-only".into())?;

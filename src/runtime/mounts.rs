@@ -281,6 +281,13 @@ pub fn write_protect(plan: &Plan, root: BorrowedFd<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the file system at /dev read-only, now that everything is in it; what is mounted below stays as it is.
+pub fn write_protect_dev(root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let step = || "make /dev read-only".to_owned();
+    let Some(dev) = existing(root, c"/dev").step(step)? else { return Ok(()) };
+    set_attributes(dev.as_fd(), false, Attributes { set: libc::MOUNT_ATTR_RDONLY, ..Attributes::default() }).step(step)
+}
+
 /// `path` in the root, or `None` where nothing is or may be seen.
 fn existing(root: BorrowedFd<'_>, path: &CStr) -> io::Result<Option<OwnedFd>> {
     match open_in_root(root, path, libc::O_PATH, 0) {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub sysctls: Vec<(CString, String)>,
     pub masked: Vec<CString>,
     pub readonly: Vec<CString>,
+    /// A /dev of the container's own that becomes read-only once everything is in it.
+    pub readonly_dev: bool,
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     pub process: ProcessPlan,
@@ -56,6 +58,12 @@ pub enum Source {
     Bind { path: CString, recursive: bool },
     /// A new file system. Where the kernel does not allow it (its namespace is the host's), the host's own at this path is bound.
     New { kind: CString, name: CString, instead: Option<CString> },
+}
+
+impl Source {
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
+    }
 }
 
 /// A device node, bound from the host.
@@ -116,6 +124,10 @@ impl Plan {
         }
         for mount in spec.mounts().iter().flatten() {
             plan.mounts.push(Mount::new(mount, bundle)?);
+        }
+        for mount in plan.mounts.iter_mut().filter(|mount| mount.destination.as_c_str() == c"/dev" && mount.source.is_new()) {
+            plan.readonly_dev |= mount.options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0;
+            mount.options.attributes.set &= !libc::MOUNT_ATTR_RDONLY;
         }
         plan.add_devices(spec)?;
         for (name, value) in linux.and_then(|linux| linux.sysctl().as_ref()).into_iter().flatten() {
