@@ -36,7 +36,8 @@ pub fn port(args: PortArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let mut found = false;
     for selected in selection.resolve(&engine)? {
         let state = containers::load_state(&engine.store, &selected?.id)?;
-        if args.all && state.status != Status::Running {
+        // Nothing leads to one that does not run.
+        if state.status != Status::Running {
             continue;
         }
         for mapping in container::single_ports(&state.ports) {

@@ -94,8 +94,13 @@ fn columns(operands: &[String]) -> Option<Vec<(&'static str, &'static str, &'sta
         .collect()
 }
 
-/// Runs the container's own ps(1).
+/// Runs the container's own ps(1). What is neither a descriptor nor options as ps has them (`-ef`, `aux`) is refused here: not every ps
+/// does so.
 fn ps(globals: &Globals, id: &str, operands: &[String]) -> Result<ExitCode, CliError> {
+    let looks_like_options = |operand: &String| operand.starts_with('-') || operand.chars().all(|letter| "aefjlosuvwxX".contains(letter));
+    if let (Some(first), false) = (operands.first(), operands.first().is_some_and(looks_like_options)) {
+        return Err(format!("ps(1) failed with exit code 1: error: unknown format descriptor {first:?}").into());
+    }
     let mut command = Command::new("/proc/self/exe");
     command.arg0("dulse");
     for (flag, path) in [("--root", &globals.root), ("--runroot", &globals.runroot)] {
@@ -103,7 +108,12 @@ fn ps(globals: &Globals, id: &str, operands: &[String]) -> Result<ExitCode, CliE
             command.arg(flag).arg(path);
         }
     }
-    Err(CliError::new(command.args(["exec", id, "ps"]).args(operands).exec()))
+    let status = command.args(["exec", id, "ps"]).args(operands).status()?;
+    match status.code() {
+        Some(0) => Ok(ExitCode::SUCCESS),
+        Some(code) => Err(format!("ps(1) failed with exit code {code}").into()),
+        None => Err("ps(1) was ended by a signal".into()),
+    }
 }
 
 /// What times are counted by.

@@ -46,7 +46,7 @@ pub struct ListRequest {
 pub fn list(engine: &Engine, request: &ListRequest) -> Result<Vec<ContainerState>, Error> {
     let filter = ContainerFilter::parse(engine, &request.filters)?;
     let all = request.all || request.last.is_some() || filter.names_a_status();
-    let mut states = containers::list_states(&engine.store)?;
+    let mut states = states(engine)?;
     states.retain(|state| all || state.status == Status::Running);
     let mut chosen = filter.choose(engine, states)?;
     sort_by_creation(&mut chosen);
@@ -54,6 +54,37 @@ pub fn list(engine: &Engine, request: &ListRequest) -> Result<Vec<ContainerState
         chosen.drain(..chosen.len().saturating_sub(last));
     }
     Ok(chosen)
+}
+
+/// So many containers are worth a thread.
+const PORTION: usize = 128;
+
+/// The states of all containers. Each is a small file: with many of them the reading is shared out, since nearly all of the time goes
+/// into system calls.
+fn states(engine: &Engine) -> Result<Vec<ContainerState>, Error> {
+    let ids = containers::list_ids(&engine.store)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(ids.len().div_ceil(PORTION)).clamp(1, 8);
+    let load = |ids: &[String]| -> Result<Vec<ContainerState>, storage::Error> {
+        let mut states = Vec::with_capacity(ids.len());
+        for id in ids {
+            match containers::load_state(&engine.store, id) {
+                Ok(state) => states.push(state),
+                // Removed meanwhile, or never finished.
+                Err(storage::Error::NoContainer(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(states)
+    };
+    let (first, rest) = ids.split_at(ids.len().div_ceil(threads));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = rest.chunks(first.len().max(1)).map(|portion| scope.spawn(move || load(portion))).collect();
+        let mut states = load(first)?;
+        for worker in workers {
+            states.extend(worker.join().unwrap_or_else(|_| Ok(Vec::new()))?);
+        }
+        Ok(states)
+    })
 }
 
 /// The oldest first. Times are compared as moments: a stored fraction has no fixed length.
