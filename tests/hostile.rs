@@ -36,7 +36,7 @@ fn content(env: &TestEnv) -> BTreeSet<PathBuf> {
 fn load(env: &TestEnv, image: &Image) -> Run {
     let before = content(env);
     let archive = image.docker_archive(&env.root().join("hostile.tar"), &["localhost/hostile:latest"]);
-    let run = env.dulse("load -i").arg(&archive).run();
+    let run = env.dulse("load -q -i").arg(&archive).run();
     fs::remove_file(archive).unwrap();
     if run.code != 0 {
         assert_eq!(run.code, 125, "{run}");

@@ -76,7 +76,6 @@ impl Error {
         match self {
             Self::Launch { hint, .. } => hint.clone(),
             Self::Network(error) => error.hint(),
-            Self::Storage(error) => error.hint(),
             Self::Userns(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Storage(error) => error.hint(),

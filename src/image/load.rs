@@ -11,8 +11,8 @@ use super::progress::{Progress, Silent};
 use super::{Error, hello};
 use crate::config::Config;
 use crate::oci::{Platform, Reference};
-use crate::storage::Store;
 use crate::storage::image::ImageRecord;
+use crate::storage::{self, Store};
 
 /// Loads every image of an archive (docker-archive or oci-archive, plain or compressed by gzip or zstd) or of a directory (OCI layout or
 /// `dir`). `None` reads standard input.
@@ -32,7 +32,15 @@ pub fn load(store: &Store, config: &Config, input: Option<&Path>, progress: &dyn
         None => of_archive(store, path, spooled(store, path, io::stdin().lock())?, None, &platform)?,
     };
     config.policy(None)?.check("docker-archive", &path.display().to_string())?;
-    images.iter().map(|image| ingest(store, image, progress)).collect()
+    images.iter().map(|image| ingest(store, image, progress)).collect::<Result<_, _>>().inspect_err(|error| discard(store, error))
+}
+
+/// After a refusal: the layers that came well but that no image needs now. What a broken connection interrupted is kept for the next try.
+pub(super) fn discard(store: &Store, error: &Error) {
+    if !matches!(error, Error::Copy { .. } | Error::Source { .. }) {
+        // The refusal is what is to be told; the next collection does what this one cannot.
+        let _ = storage::image::collect_layers(store);
+    }
 }
 
 /// Brings what a transport names on disk into the store; `None` where `name` has no such transport.
@@ -61,7 +69,7 @@ pub fn from_transport(
         }
         ingest(store, &image, progress)
     });
-    records.collect::<Result<_, _>>().map(Some)
+    records.collect::<Result<_, _>>().map(Some).inspect_err(|error| discard(store, error))
 }
 
 /// The name of an image that has none: `localhost/` and the path, as podman makes it.

@@ -98,7 +98,10 @@ pub fn pull(store: &Store, config: &Config, request: &PullRequest, progress: &dy
                 }
                 return Ok(records);
             }
-            Err(error) => failures.push(error),
+            Err(error) => {
+                load::discard(store, &error);
+                failures.push(error);
+            }
         }
     }
     match failures.len() {

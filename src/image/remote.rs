@@ -98,8 +98,14 @@ pub async fn copy(
     progress.event(Event::Signatures);
     let failed = |cause| Error::Copy { source_name: source.to_owned(), cause };
     let manifest = &fetched.manifest;
-    let config = {
+    let config = 'found: {
         let descriptor = &manifest.config;
+        // What the store has under this digest is this blob.
+        if let Ok(bytes) = storage::image::config(store, descriptor.digest.hex())
+            && let Ok(bytes) = verified("configuration", bytes, &descriptor.digest, Some(descriptor.size))
+        {
+            break 'found bytes;
+        }
         let mut bytes = Vec::new();
         let mut blob = repository.blob(&descriptor.digest, descriptor.size);
         while let Some(chunk) = blob.chunk().await.map_err(failed)? {

@@ -21,12 +21,17 @@ pub struct Blob<'a> {
     skip: u64,
     response: Option<Response>,
     failures: u32,
+    /// How much was there at the last failure.
+    failed_at: u64,
 }
+
+/// Bytes after which a connection is taken to work again: one that breaks every kilobyte is given up.
+const WORTH_IT: u64 = 1 << 20;
 
 impl<'a> Blob<'a> {
     pub(super) fn new(repository: &'a Repository, digest: &Digest, size: u64) -> Self {
         let what = format!("blob {digest}");
-        Self { repository, path: format!("blobs/{digest}"), what, size, received: 0, skip: 0, response: None, failures: 0 }
+        Self { repository, path: format!("blobs/{digest}"), what, size, received: 0, skip: 0, response: None, failures: 0, failed_at: 0 }
     }
 
     /// The next bytes; `None` after the last one. Never more than the size that was announced.
@@ -52,7 +57,9 @@ impl<'a> Blob<'a> {
                     if self.received > self.size {
                         return Err(Error::Long { what: self.what.clone(), expected: self.size });
                     }
-                    self.failures = 0;
+                    if self.received >= self.failed_at + WORTH_IT {
+                        self.failures = 0;
+                    }
                     return Ok(Some(bytes));
                 }
                 Ok(None) if self.received == self.size => return Ok(None),
@@ -80,6 +87,7 @@ impl<'a> Blob<'a> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.failures += 1;
+        self.failed_at = self.received;
         Ok(())
     }
 

@@ -184,6 +184,10 @@ impl Repository {
         Err((error, retry_after))
     }
 
+    fn unreachable(&self, source: reqwest::Error) -> Error {
+        Error::Unreachable { registry: self.registry().to_owned(), source: source.without_url() }
+    }
+
     /// Answers a challenge; `false` where there is nothing new to say.
     async fn authenticate(&self, asked: &Challenge) -> Result<bool, Error> {
         let credentials = self.settings.credentials.as_ref();
@@ -229,15 +233,30 @@ impl Repository {
                     self.scheme.set(Some(scheme));
                     return Ok(response);
                 }
+                // A certificate that is not trusted is no reason to go without one.
+                Err(error) if is_certificate(&error) => return Err(self.unreachable(error)),
                 // The first failure tells more: that of the scheme which is meant.
                 Err(error) => drop(failure.get_or_insert(error)),
             }
         }
         match failure {
-            Some(source) => Err(Error::Unreachable { registry: self.registry().to_owned(), source: source.without_url() }),
+            Some(source) => Err(self.unreachable(source)),
             None => Err(Error::Token { name: self.reference.name(), reason: "no scheme to try".into() }),
         }
     }
+}
+
+/// Whether a connection failed because the server's certificate is not trusted. The TLS library's error is wrapped several times on its
+/// way here, and only its words survive.
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("certificate") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Whether a `host[:port]` is this machine by name or number: plain HTTP cannot be overheard there.

@@ -59,7 +59,9 @@ impl std::fmt::Display for Answer {
         let reason = self.status.canonical_reason().unwrap_or("unknown status");
         match (self.message.is_empty(), self.status) {
             (true, _) => write!(formatter, "received unexpected HTTP status: {} {reason}", self.status.as_u16()),
-            (false, StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => formatter.write_str(&self.message),
+            (false, StatusCode::UNAUTHORIZED) => write!(formatter, "unauthorized: {}", self.message),
+            (false, StatusCode::FORBIDDEN) => write!(formatter, "denied: {}", self.message),
+            (false, StatusCode::NOT_FOUND) => formatter.write_str(&self.message),
             (false, _) => write!(formatter, "received unexpected HTTP status: {} {reason}: {}", self.status.as_u16(), self.message),
         }
     }

@@ -10,7 +10,7 @@ use crate::oci::Platform;
 #[command(next_help_heading = "Image")]
 pub struct ImageFlags {
     /// Pull policy: always, missing, never or newer
-    #[arg(long, value_name = "POLICY", default_value = "missing", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    #[arg(long, value_name = "POLICY", default_value = "missing")]
     pull: String,
     /// Platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", conflicts_with_all = ["arch", "os", "variant"])]

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
 use super::extract::{ExtractError, extract};
@@ -109,7 +111,7 @@ fn serve(settings: &Settings, socket: &OwnedFd) {
     while let Ok((bytes, descriptors)) = packet::receive(socket) {
         fork::reap();
         if bytes.is_empty() {
-            return;
+            break;
         }
         let Ok([control, pipe]) = <[OwnedFd; 2]>::try_from(descriptors) else { return };
         let Ok(request) = serde_json::from_slice::<Request>(&bytes) else { return };
@@ -121,6 +123,20 @@ fn serve(settings: &Settings, socket: &OwnedFd) {
             Err(error) => format!("cannot enter {}: {error}", settings.data.display()),
         };
         send(&control, &Event::Failed(failure.into()));
+    }
+    settle();
+}
+
+/// Lets the jobs that the client has given up clean after themselves, so that it leaves nothing when it ends. One that waits for
+/// another process's lock has nothing to clean and is not waited for.
+fn settle() {
+    let limit = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < limit {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Err(_) => return,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(2)),
+            Ok(_) => {}
+        }
     }
 }
 
