@@ -113,7 +113,8 @@ fn logs_tell_streams_apart_and_know_tail_times_and_names() {
     assert_eq!((logs.stdout.as_str(), logs.stderr.as_str()), ("one\ntwo\n", "bad\n"));
     assert_eq!(env.dulse("logs --tail 1 c").ok(), "two\n");
     assert_eq!(env.dulse("logs --tail 0 c").ok(), "");
-    assert_eq!(env.dulse("logs --since 1h --until 1m c").ok(), "");
+    assert_eq!(env.dulse("logs --until 2020-01-01 c").ok(), "");
+    assert_eq!(env.dulse("logs --since 1h --until 1m c").ok(), "one\ntwo\n");
     assert_eq!(env.dulse("logs --since 2020-01-01 c").ok(), "one\ntwo\n");
     let timed = env.dulse("logs -t d").ok();
     let (time, text) = timed.split_once(' ').unwrap();

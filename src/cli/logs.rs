@@ -37,7 +37,7 @@ pub struct LogsArgs {
     /// Output the time of each line
     #[arg(long, short)]
     timestamps: bool,
-    /// Only output until a time
+    /// Only output until a time; a duration is from now on
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Containers, by name or ID
@@ -54,8 +54,8 @@ pub fn run(args: LogsArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     }
     let query = LogQuery {
         follow: args.follow,
-        since: moment("since", args.since.as_deref())?,
-        until: moment("until", args.until.as_deref())?,
+        since: moment("since", args.since.as_deref(), -1)?,
+        until: moment("until", args.until.as_deref(), 1)?,
         tail: usize::try_from(args.tail).ok(),
     };
     let engine = globals.engine()?;
@@ -77,9 +77,12 @@ pub fn run(args: LogsArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>, CliError> {
+/// A duration counts back for `--since` and ahead for `--until`, as `direction` says.
+fn moment(flag: &str, text: Option<&str>, direction: i32) -> Result<Option<Timestamp>, CliError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let moment = when::moment(text, Timestamp::now());
+    let now = Timestamp::now();
+    let ahead = || when::duration(text).and_then(|duration| now.checked_add(duration.checked_mul(direction)?).ok());
+    let moment = ahead().or_else(|| when::moment(text, now));
     moment.map(Some).ok_or_else(|| CliError::new(format!("parsing --{flag} {text:?}: unable to interpret time value")))
 }
 
