@@ -2,6 +2,8 @@
 //!
 //! This test program is its own worker and its own victim: argv[0] chooses a role before the tests begin, as in the `dulse` program.
 
+#![allow(clippy::print_stderr, reason = "why a test is skipped, what was measured")]
+
 mod containers;
 mod images;
 mod kill;
