@@ -15,6 +15,7 @@ mod flags;
 mod globals;
 mod human;
 mod image;
+mod info;
 mod inspect;
 mod kill;
 mod logs;

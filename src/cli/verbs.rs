@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{
-    CliError, Globals, attach, completion, container, create, doctor, events, exec, flags, image, inspect, kill, logs, man, port, ps,
+    CliError, Globals, attach, completion, container, create, doctor, events, exec, flags, image, info, inspect, kill, logs, man, port, ps,
     rename, restart, rm, run, start, stop, system, top, unshare, version, volume, wait,
 };
 
@@ -43,6 +43,7 @@ const TOP: &[Verb] = &[
     verb!("exec", [], "Run a process in a running container", exec::ExecArgs, exec::run),
     verb!("history", [], "Show history of a specified image", image::history::HistoryArgs, image::history::history),
     verb!("images", [], "List images in local storage", image::images::ImagesArgs, image::images::images),
+    verb!("info", [], "Display system information", info::InfoArgs, info::info),
     verb!("inspect", [], "Display the configuration of objects denoted by name or ID", inspect::InspectArgs, inspect::inspect),
     verb!("kill", [], "Kill one or more running containers with a specific signal", kill::KillArgs, kill::kill),
     verb!("load", [], "Load images from a tar archive or directory", image::load::LoadArgs, image::load::load),
@@ -110,6 +111,7 @@ const IMAGE: &[Verb] = &[
 const SYSTEM: &[Verb] = &[
     verb!("df", [], "Show disk usage", system::df::DfArgs, system::df::df),
     verb!("events", [], "Show system events", events::EventsArgs, events::events),
+    verb!("info", [], "Display system information", info::InfoArgs, info::info),
     verb!("prune", [], "Remove unused data", system::prune::PruneArgs, system::prune::prune),
     verb!("reset", [], "Remove all containers, images, volumes and the store itself", system::reset::ResetArgs, system::reset::reset),
 ];

@@ -6,6 +6,7 @@ mod error;
 pub mod events;
 pub mod filter;
 pub mod image;
+pub mod info;
 pub mod inspect;
 pub mod journal;
 mod pattern;
