@@ -26,6 +26,8 @@ pub enum Kind {
     Setup,
     NotFound,
     NotExecutable,
+    /// The working directory cannot be entered; the step is its path.
+    Workdir,
 }
 
 /// Names the step that an I/O error happened in.
@@ -126,6 +128,7 @@ impl Channel {
             Kind::Setup => b'e',
             Kind::NotFound => b'n',
             Kind::NotExecutable => b'x',
+            Kind::Workdir => b'w',
         };
         let mut message = vec![kind];
         message.extend(failure.errno.to_ne_bytes());
@@ -148,6 +151,7 @@ impl Channel {
             }
             Some(b'n') => Kind::NotFound,
             Some(b'x') => Kind::NotExecutable,
+            Some(b'w') => Kind::Workdir,
             _ => Kind::Setup,
         };
         let errno = number(&buffer).unwrap_or(libc::EIO);

@@ -22,6 +22,9 @@ pub enum Error {
     /// Exit code 126.
     #[error("{0}: OCI permission denied")]
     NotExecutable(String),
+    /// Exit code 126.
+    #[error("workdir {path:?} {problem}")]
+    Workdir { path: String, problem: String },
     #[error("container {0} is not running")]
     NotRunning(String),
 }
@@ -31,7 +34,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::CommandNotFound(_) => 127,
-            Self::NotExecutable(_) => 126,
+            Self::NotExecutable(_) | Self::Workdir { .. } => 126,
             _ => 125,
         }
     }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use crate::sys;
 
-use super::channel::{Channel, Context, Failure, Message};
+use super::channel::{Channel, Context, Failure, Kind, Message};
 use super::launch::{self, Running};
 use super::plan::{ProcessPlan, clone_flag, id_map};
 use super::process::{Settings, keyring};
@@ -55,7 +55,7 @@ pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
     });
     let error = match received {
         Ok((console, None)) => return Ok(Running { pid: process.pid, pidfd: process.pidfd, console }),
-        Ok((_, Some(failure))) => launch::error(target.id, failure),
+        Ok((_, Some(failure))) => launch::error(target.id, in_running_container(failure)),
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => died(),
         Err(error) => system("receive from the new process")(error),
     };
@@ -84,6 +84,18 @@ fn run(request: &Exec<'_>, plan: &ProcessPlan, channel: &Channel, guarded: bool)
     };
     drop(root);
     Err(settings.execute(terminal))
+}
+
+/// A working directory that is missing is the command's fault here, not the container's: podman's exit codes for `exec`.
+fn in_running_container(failure: Failure) -> Failure {
+    match (failure.kind, failure.errno) {
+        (Kind::Workdir, errno) => Failure {
+            kind: if errno == libc::ENOENT { Kind::NotFound } else { Kind::NotExecutable },
+            step: format!("chdir to `{}`", failure.step),
+            ..failure
+        },
+        _ => failure,
+    }
 }
 
 /// The caller's own OOM score, changed for the time of the clone: in the container /proc is the container's, which nobody has to trust.

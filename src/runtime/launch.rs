@@ -194,14 +194,18 @@ impl Drop for Init {
 /// The process's failure as the caller's error.
 pub(super) fn error(id: &str, failure: super::channel::Failure) -> Error {
     let source = failure.error();
-    let text = |source: &io::Error| {
-        let message = source.to_string();
-        // Without Rust's "(os error 2)".
-        format!("{}: {}", failure.step, message.split(" (os error").next().unwrap_or_default())
-    };
+    let text = |source: &io::Error| format!("{}: {}", failure.step, reason(source));
     match failure.kind {
         Kind::NotFound => Error::CommandNotFound(text(&source)),
         Kind::NotExecutable => Error::NotExecutable(text(&source)),
+        Kind::Workdir => {
+            let problem = match failure.errno {
+                libc::ENOENT => format!("does not exist on container {id}"),
+                libc::ENOTDIR => format!("exists on container {id}, but is not a directory"),
+                _ => format!("cannot be entered on container {id}: {}", reason(&source)),
+            };
+            Error::Workdir { path: failure.step, problem }
+        }
         Kind::Setup => {
             let denied = matches!(failure.errno, libc::EPERM | libc::EACCES);
             match denied.then(userns::apparmor_restriction).flatten() {
@@ -210,4 +214,9 @@ pub(super) fn error(id: &str, failure: super::channel::Failure) -> Error {
             }
         }
     }
+}
+
+/// The message without Rust's "(os error 2)".
+fn reason(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }

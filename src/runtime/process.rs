@@ -151,14 +151,8 @@ const ALL: u64 = (1 << (cred::LAST_CAPABILITY + 1)) - 1;
 /// Changes to the working directory, and makes sure that it is in the container: with a descriptor of the host's left open, a path like
 /// /proc/self/fd/N would lead out (CVE-2024-21626).
 fn enter(cwd: &CStr) -> Result<(), Failure> {
-    nix::unistd::chdir(cwd).map_err(|errno| {
-        let kind = match errno {
-            nix::Error::ENOENT | nix::Error::ENOTDIR => Kind::NotFound,
-            nix::Error::EACCES | nix::Error::EPERM => Kind::NotExecutable,
-            _ => Kind::Setup,
-        };
-        Failure { kind, errno: errno as i32, step: format!("chdir to `{}`", cwd.to_string_lossy()) }
-    })?;
+    let failed = |errno| Failure { kind: Kind::Workdir, errno: errno as i32, step: cwd.to_string_lossy().into_owned() };
+    nix::unistd::chdir(cwd).map_err(failed)?;
     let here = nix::unistd::getcwd().step(|| "the working directory is outside the container".into())?;
     if here.is_absolute() {
         Ok(())

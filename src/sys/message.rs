@@ -22,7 +22,8 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, 
         let message = match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
             Ok(message) => message,
             Err(nix::Error::EINTR) => continue,
-            Err(nix::Error::ECONNRESET) => return Ok((0, None)),
+            // The other end went without reading all: said once, before what it had sent itself can be read.
+            Err(nix::Error::ECONNRESET) => continue,
             Err(errno) => return Err(errno.into()),
         };
         let mut descriptor = None;
