@@ -161,3 +161,24 @@ fn switches_take_values_and_the_command_keeps_its_own_flags() {
     assert_eq!(env.dulse("run --network=none --rm=true -it=false busybox echo -n --rm -it").ok(), "--rm -it");
     assert_eq!(env.dulse("run --network none --network none --rm busybox echo once").ok(), "once\n");
 }
+
+#[test]
+fn a_working_directory_that_the_image_lacks_is_made_for_its_user() {
+    let env = TestEnv::new();
+    let image = env::images::busybox().with("WorkingDir", "/etc/new/deep").with("User", "12:34");
+    env.load(&image, "localhost/lacking:1");
+    let shown = env.dulse(&format!("{RUN} localhost/lacking:1 sh -c")).arg("pwd; stat -c '%u %g' . ..; touch x && echo mine").ok();
+    assert_eq!(shown, "/etc/new/deep\n12 34\n12 34\nmine\n");
+}
+
+#[test]
+fn rmi_removes_the_image_unless_it_is_used() {
+    let env = TestEnv::with_busybox();
+    env.dulse("create --name other busybox true").ok();
+    env.dulse("run --rmi --network none busybox true").ok();
+    assert_eq!(env.dulse("images -q").ok().lines().count(), 1);
+    env.dulse("rm other").ok();
+    env.dulse("run --rmi --network none busybox true").ok();
+    assert_eq!(env.dulse("images -q").ok(), "");
+    assert_eq!(env.dulse("ps -aq").ok(), "");
+}

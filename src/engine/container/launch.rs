@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use super::{composed_root, copy_up, files, volumes};
+use super::{composed_root, copy_up, files, volumes, workdir};
 use crate::engine::{Engine, Error};
 use crate::oci::Digest;
 use crate::runtime::Rootfs;
 use crate::seccomp::{self, Filter};
 use crate::spec::mounts::Backing;
 use crate::spec::rootfs::RootView;
+use crate::spec::users::ResolvedUser;
 use crate::spec::{self, Host, Joined};
 use crate::storage::containers::{self, ContainerPaths};
 use crate::storage::{self, ContainerConfig, Mount, MountKind, Namespace, NetworkMode, Root, Seccomp};
@@ -67,9 +68,9 @@ pub fn prepare(engine: &Engine, config: &ContainerConfig, paths: &ContainerPaths
             (RootView::new(upper.into_iter().chain(files).cloned()), merged.clone())
         }
     };
-    check_workdir(config, &view)?;
     let joined = joined(engine, config)?;
     let (user, mut generated) = files::users(config, &view, paths)?;
+    settle_workdir(config, &view, &root, &user)?;
     files::generate(engine, config, &view, paths, &mut generated)?;
     let backings = backings(engine, config, paths)?;
     copy_up::prepare(engine, config, &image_files(engine, config)?, &backings, &user)?;
@@ -148,18 +149,21 @@ fn image_files(engine: &Engine, config: &ContainerConfig) -> Result<Vec<PathBuf>
     }
 }
 
-/// A working directory that was asked for must be there: in the root file system or beneath a mount.
-fn check_workdir(config: &ContainerConfig, view: &RootView) -> Result<(), Error> {
+/// A working directory that was asked for must be there, in the root file system or beneath a mount; one that the image names is made.
+fn settle_workdir(config: &ContainerConfig, view: &RootView, root: &PreparedRoot, user: &ResolvedUser) -> Result<(), Error> {
     let workdir = &config.process.workdir;
-    if !config.process.workdir_set || workdir == "/" {
+    let beneath = |directory: &str| Path::new(workdir).starts_with(directory);
+    let mounted =
+        config.mounts.iter().any(|mount| beneath(&mount.destination)) || ["/proc", "/dev", "/sys"].iter().any(|path| beneath(path));
+    if mounted || workdir.starts_with('/') && view.is_directory(workdir.trim_matches('/')) {
         return Ok(());
     }
-    let mounted = config.mounts.iter().any(|mount| Path::new(workdir).starts_with(&mount.destination));
-    let ours = ["/proc", "/dev", "/sys", "/run"].iter().any(|directory| Path::new(workdir).starts_with(directory));
-    if mounted || ours || workdir.starts_with('/') && view.is_directory(workdir.trim_start_matches('/')) {
-        return Ok(());
+    match root {
+        PreparedRoot::Overlay { lower, data, upper, work, .. } if !config.process.workdir_set => {
+            workdir::make(workdir, &workdir::Layers { lower, data, upper, work }, &config.id_map, user)
+        }
+        _ => Err(spec::Error::NoWorkdir(workdir.clone(), config.id.clone()).into()),
     }
-    Err(spec::Error::NoWorkdir(workdir.clone(), config.id.clone()).into())
 }
 
 /// Namespaces of other containers as paths, which exist while those run.

@@ -11,7 +11,7 @@ use crate::monitor::{After, ChildStdio, ExitStatus, LaunchError, Launched, Lifec
 use crate::network::{Helper, Plan, Starting};
 use crate::runtime;
 use crate::storage::containers::{self, ContainerPaths};
-use crate::storage::{ContainerConfig, ContainerState, RestartPolicy, Status};
+use crate::storage::{self, ContainerConfig, ContainerState, RestartPolicy, Root, Status};
 use crate::sys::host;
 
 /// The hooks of one container's monitor. Errors after the start are kept in the state: nobody else would hear of them.
@@ -97,7 +97,15 @@ impl Container {
     /// Takes the container out of the store with what was made for it alone. Its files follow when nobody waits any more.
     fn remove(&mut self) -> Result<(), Error> {
         self.remains = Some(containers::take_away(&self.engine.store, &self.config.id, Some(&self.config.name))?);
-        volumes::remove_anonymous(&self.engine, &self.config)
+        volumes::remove_anonymous(&self.engine, &self.config)?;
+        match &self.config.root {
+            Root::Image { id, .. } if self.config.remove_image => match storage::image::remove(&self.engine.store, id) {
+                // Another container was made from it, or it went by another way.
+                Err(storage::Error::ImageInUse { .. } | storage::Error::NoImage(_)) => Ok(()),
+                other => Ok(other?),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Whether the policy starts the container again after this exit.

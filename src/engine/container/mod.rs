@@ -24,6 +24,7 @@ pub mod stop;
 mod usage;
 mod volumes;
 mod wait;
+mod workdir;
 
 pub use create::{Created, create, now};
 pub use exec::{ExecRequest, Executed, exec, sessions};
