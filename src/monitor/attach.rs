@@ -242,8 +242,12 @@ impl Client<'_> {
     }
 
     fn write_output(&mut self, sink: BorrowedFd<'_>) -> Result<(), Error> {
-        let portion = if stream::is_regular(sink) { self.output.len() } else { self.output.len().min(WRITE_PORTION) };
-        match stream::try_write(sink, &self.output[..portion]) {
+        let written = if stream::is_regular(sink) {
+            stream::try_write(sink, &self.output)
+        } else {
+            stream::write_at_once(sink, &self.output, WRITE_PORTION)
+        };
+        match written {
             Ok(count) => drop(self.output.drain(..count)),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.raw = None;

@@ -70,6 +70,23 @@ pub fn try_write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Writes of `bytes` (not empty) what goes at once to a descriptor that others use without O_NONBLOCK. `portion` is how much goes to
+/// one that is reported writable where the kernel knows no other way (pipes before Linux 6.4, terminals).
+pub fn write_at_once(fd: BorrowedFd<'_>, bytes: &[u8], portion: usize) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: bytes.as_ptr() as *mut _, iov_len: bytes.len() };
+    // SAFETY: one part, which is only read; -1 is the place where write(2) would write.
+    let count = unsafe { libc::pwritev2(fd.as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) };
+    if let Ok(count) = usize::try_from(count) {
+        return Ok(count);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EINTR) => Ok(0),
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ESPIPE) => try_write(fd, &bytes[..bytes.len().min(portion)]),
+        _ => Err(error),
+    }
+}
+
 /// Closes every descriptor from 3 on that is neither closed on exec nor in `keep`: what the shell happened to have open when it
 /// called us. Ours are all closed on exec, so they stay.
 pub fn close_foreign(keep: std::ops::Range<i32>) -> io::Result<()> {
@@ -104,4 +121,34 @@ pub fn silence_stdio() -> io::Result<()> {
 /// Whether `fd` is a regular file, which never makes a reader or writer wait for somebody else.
 pub fn is_regular(fd: BorrowedFd<'_>) -> bool {
     nix::sys::stat::fstat(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_full_pipe_takes_what_fits_and_never_makes_us_wait() {
+        let pipe = pipe().unwrap();
+        let bytes = vec![7; 1 << 20];
+        let mut total = 0;
+        while crate::sys::poll::ready([Some((pipe.write.as_fd(), crate::sys::poll::Interest::WRITE))], Some(std::time::Duration::ZERO))
+            .unwrap()[0]
+        {
+            total += write_at_once(pipe.write.as_fd(), &bytes[total..], 4096).unwrap();
+        }
+        assert!((4096..=1 << 20).contains(&total), "{total}");
+        drop(pipe.read);
+        assert_eq!(write_at_once(pipe.write.as_fd(), &bytes, 4096).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn terminals_and_sockets_are_written_to_in_portions() {
+        let pair = crate::sys::tty::open_pair(Default::default()).unwrap();
+        assert_eq!(write_at_once(pair.slave.as_fd(), &[b'x'; 100], 10).unwrap(), 10);
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(write_at_once(ours.as_fd(), &[b'x'; 100], 10).unwrap() >= 10);
+    }
 }
