@@ -40,7 +40,7 @@ fn load(env: &TestEnv, image: &Image) -> Run {
     fs::remove_file(archive).unwrap();
     if run.code != 0 {
         assert_eq!(run.code, 125, "{run}");
-        assert!(run.stderr.starts_with("Error: "), "{run}");
+        assert!(run.stderr.lines().any(|line| line.starts_with("Error: ")), "{run}");
         let left: Vec<_> = content(env).difference(&before).cloned().collect();
         assert!(left.is_empty(), "left in the store: {left:?}\n{run}");
         assert_eq!(env.dulse("images -q").ok(), "");

@@ -102,7 +102,7 @@ fn a_password_is_taken_from_the_auth_file_or_the_flag() {
     let reference = registry.reference("private");
     let pull = |flags: &str| env.dulse(&format!("pull -q --retry 0 {flags}")).arg(&reference);
     let denied = pull("").fails(125);
-    assert!(denied.stderr.to_lowercase().contains("unauthorized") || denied.stderr.contains("401"), "{denied}");
+    assert!(denied.stderr.contains("authentication required"), "{denied}");
     pull("--creds me:wrong").fails(125);
     pull("--creds me:secret").ok();
     let auth = |password: &str| {
@@ -238,7 +238,7 @@ fn a_cut_blob_starts_again_where_the_registry_knows_no_range() {
 #[test]
 fn a_registry_that_always_breaks_off_is_given_up() {
     let env = TestEnv::new();
-    let mock = Mock::serve(&layered(), |request| if request.is_blob() { Action::CutAfter(1000) } else { Action::Serve });
+    let mock = Mock::serve(&layered(), |request| if request.is_blob() { Action::CutAfter(0) } else { Action::Serve });
     let run = env.dulse("pull -q --retry 1 --retry-delay 10ms").arg(mock.reference("box")).fails(125);
     assert!(run.stderr.contains(&mock.address()), "{run}");
     assert_eq!(env.dulse("images -q").ok(), "");
@@ -285,14 +285,18 @@ fn what_is_here_already_is_not_fetched_again() {
     let env = TestEnv::new();
     let mock = Mock::serve(&layered(), |_| Action::Serve);
     env.dulse("pull -q").arg(mock.reference("box")).ok();
-    let first = mock.blob_requests().len();
+    let layers = layered().blobs().layers;
+    let fetched = |mock: &Mock| {
+        mock.blob_requests().into_iter().filter(|request| layers.iter().any(|layer| request.path.ends_with(layer.digest.as_str()))).count()
+    };
+    assert_eq!(fetched(&mock), 3);
     env.dulse("pull -q").arg(mock.reference("box")).ok();
-    assert_eq!(mock.blob_requests().len(), first);
+    assert_eq!(fetched(&mock), 3);
     // Nor are layers of another image.
     let upon = layered().layer(Layer::new().file("fourth", "4"));
     let other = Mock::serve(&upon, |_| Action::Serve);
     env.dulse("pull -q").arg(other.reference("upon")).ok();
-    assert!(other.blob_requests().len() <= 2, "{:?}", other.blob_requests());
+    assert_eq!(fetched(&other), 0, "{:?}", other.blob_requests());
 }
 
 #[test]
