@@ -51,7 +51,7 @@ pub fn events(args: EventsArgs, globals: &Globals) -> Result<ExitCode, CliError>
         }
     }
     while args.stream && filter.until.is_none_or(|until| Timestamp::now() < until) {
-        for event in follower.next()?.iter().filter(|event| filter.passes(event)) {
+        for event in follower.news()?.iter().filter(|event| filter.passes(event)) {
             printer.print(event)?;
         }
         if output::is_closed() {

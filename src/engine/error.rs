@@ -29,8 +29,6 @@ pub enum Error {
     /// What the user asked for contradicts itself or the state of things; the text is the whole message.
     #[error("{0}")]
     Invalid(String),
-    #[error("{what} {name:?}: {source}")]
-    LookUp { what: &'static str, name: String, source: storage::Error },
     /// A container could not be started; the code is podman's 125, 126 or 127.
     #[error("{message}")]
     Launch { code: u8, message: String, hint: Option<String> },

@@ -45,7 +45,7 @@ impl Follower {
     }
 
     /// What has come since the last call.
-    pub fn next(&mut self) -> Result<Vec<Event>, Error> {
+    pub fn news(&mut self) -> Result<Vec<Event>, Error> {
         let path = events::path(&self.store);
         let mut bytes = std::mem::take(&mut self.rest);
         if let Some(file) = &mut self.file {

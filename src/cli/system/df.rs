@@ -93,7 +93,7 @@ fn summary(usage: &Usage) -> [Line; 3] {
 
 impl Line {
     fn reclaimable(&self) -> String {
-        let percent = if self.size == 0 { 0 } else { 100 * self.reclaimable / self.size };
+        let percent = (100 * self.reclaimable).checked_div(self.size).unwrap_or(0);
         format!("{} ({percent}%)", human::size(self.reclaimable, 4))
     }
 

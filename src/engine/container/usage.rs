@@ -28,9 +28,7 @@ pub fn tree(root: &Path) -> u64 {
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 queue.push(entry.path());
-            } else if metadata.is_file() && (metadata.nlink() == 1 || linked.insert(metadata.ino())) {
-                total += metadata.len();
-            } else if metadata.is_symlink() {
+            } else if metadata.is_symlink() || metadata.is_file() && (metadata.nlink() == 1 || linked.insert(metadata.ino())) {
                 total += metadata.len();
             }
         }
