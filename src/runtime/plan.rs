@@ -320,3 +320,101 @@ fn resource(kind: PosixRlimitType) -> u32 {
         PosixRlimitType::RlimitRttime => libc::RLIMIT_RTTIME,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn specification() -> Value {
+        json!({
+            "ociVersion": "1.2.0",
+            "process": {"user": {"uid": 0, "gid": 0}, "args": ["true"], "cwd": "/"},
+            "linux": {
+                "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+                "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+                "namespaces": [{"type": "mount"}, {"type": "user"}, {"type": "pid"}],
+            },
+        })
+    }
+
+    fn plan(specification: Value) -> Result<Plan, Error> {
+        Plan::new(&serde_json::from_value(specification).unwrap(), Path::new("/bundle"))
+    }
+
+    #[test]
+    fn namespaces_are_made_or_joined_the_user_namespace_first() {
+        let mut spec = specification();
+        spec["linux"]["namespaces"] =
+            json!([{"type": "network", "path": "/n"}, {"type": "mount"}, {"type": "user", "path": "/u"}, {"type": "uts"}]);
+        let plan = plan(spec).unwrap();
+        assert_eq!(plan.namespaces, libc::CLONE_NEWNS | libc::CLONE_NEWUTS);
+        assert_eq!(plan.joins[0], Join { path: "/u".into(), kind: libc::CLONE_NEWUSER });
+        assert_eq!(plan.joins[1].kind, libc::CLONE_NEWNET);
+        assert_eq!(plan.id_map, None);
+        assert!(!plan.caller_is_root(1000, 1000));
+    }
+
+    #[test]
+    fn the_caller_may_be_the_namespaces_root() {
+        let plan = plan(specification()).unwrap();
+        assert!(plan.caller_is_root(1000, 1000));
+        assert!(!plan.caller_is_root(1001, 1000));
+    }
+
+    #[test]
+    fn mounts_are_binds_or_new_file_systems() {
+        let mut spec = specification();
+        spec["mounts"] = json!([
+            {"destination": "/a", "type": "bind", "source": "relative", "options": ["ro"]},
+            {"destination": "/b", "source": "/host", "options": ["bind"]},
+            {"destination": "/c", "type": "cgroup", "source": "cgroup"},
+            {"destination": "/d", "type": "tmpfs", "options": ["uid=5"]},
+        ]);
+        let plan = plan(spec).unwrap();
+        assert_eq!(plan.mounts[0].source, Source::Bind { path: c"/bundle/relative".into(), recursive: true });
+        assert_eq!(plan.mounts[1].source, Source::Bind { path: c"/host".into(), recursive: false });
+        assert!(plan.mounts[2].is_new("cgroup2"));
+        assert!(plan.mounts[3].names_ids() && !plan.mounts[2].names_ids());
+    }
+
+    #[test]
+    fn devices_are_the_default_ones_and_what_is_asked_for() {
+        let mut spec = specification();
+        spec["linux"]["devices"] = json!([{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]);
+        spec["mounts"] = json!([{"destination": "/dev/tty", "type": "bind", "source": "/dev/pts/1"}]);
+        let paths = |plan: &Plan| plan.devices.iter().map(|device| device.path.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let expected = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/fuse"];
+        assert_eq!(paths(&plan(spec.clone()).unwrap()), expected);
+        spec["mounts"] = json!([{"destination": "/dev", "type": "bind", "source": "/dev"}]);
+        assert_eq!(plan(spec).unwrap().devices, []);
+    }
+
+    #[test]
+    fn sysctl_names_become_paths() {
+        assert_eq!(sysctl_path("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(sysctl_path("net.ipv4.conf.eth0/1.forwarding"), "net/ipv4/conf/eth0.1/forwarding");
+        assert_eq!(sysctl_path("net/ipv4/conf/eth0.1/forwarding"), "net/ipv4/conf/eth0.1/forwarding");
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_refused() {
+        for (pointer, value) in [
+            ("/process/args", json!([])),
+            ("/process/args", json!(["a\u{0}b"])),
+            ("/process/cwd", json!("relative")),
+            ("/linux/namespaces", json!([{"type": "pid"}])),
+            ("/linux/sysctl", json!({"net..x": "1"})),
+            ("/linux/rootfsPropagation", json!("sideways")),
+            ("/mounts", json!([{"destination": "/x", "type": "bind"}])),
+        ] {
+            let mut spec = specification();
+            spec["mounts"] = json!([]);
+            spec["linux"]["sysctl"] = json!({});
+            spec["linux"]["rootfsPropagation"] = json!("");
+            *spec.pointer_mut(pointer).unwrap() = value;
+            assert!(matches!(plan(spec), Err(Error::Spec(_))), "{pointer}");
+        }
+    }
+}
