@@ -190,11 +190,12 @@ async fn one_reference(
 fn repository(config: &Config, request: &PullRequest, endpoint: &Endpoint) -> Result<Repository, Error> {
     let registry = endpoint.reference.registry();
     let credentials = match &request.credentials {
-        Some(text) => {
+        // A mirror is not whom the user gave the password for.
+        Some(text) if !endpoint.mirror => {
             let (username, password) = text.split_once(':').unwrap_or((text, ""));
             Some(Credentials::Password { username: username.into(), password: password.into() })
         }
-        None => {
+        _ => {
             let helpers = config.registries()?.credential_helpers;
             AuthFiles::find(&config.paths, request.authfile.as_deref()).credentials(&endpoint.reference, &helpers)?
         }

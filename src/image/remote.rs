@@ -18,6 +18,9 @@ use crate::storage::{self, Store, layer};
 use crate::sys::readiness::Readable;
 use crate::userns::{self, SubIds};
 
+/// Bytes of a configuration at most.
+const CONFIG_LIMIT: u64 = 4 << 20;
+
 /// A manifest that was fetched and checked.
 pub struct Fetched {
     pub bytes: Vec<u8>,
@@ -105,6 +108,10 @@ pub async fn copy(
             && let Ok(bytes) = verified("configuration", bytes, &descriptor.digest, Some(descriptor.size))
         {
             break 'found bytes;
+        }
+        // It is kept in memory, and its size is the registry's word.
+        if descriptor.size > CONFIG_LIMIT {
+            return Err(Error::invalid(format!("configuration {}", descriptor.digest), "it is larger than 4 MiB"));
         }
         let mut bytes = Vec::new();
         let mut blob = repository.blob(&descriptor.digest, descriptor.size);

@@ -63,6 +63,7 @@ impl Repository {
             .user_agent(concat!("dulse/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(30))
             .read_timeout(Duration::from_secs(120))
+            .redirect(redirects(settings.insecure))
             .tls_danger_accept_invalid_certs(settings.insecure)
             .tls_certs_merge(certificates(&settings.certificates)?);
         if is_loopback(reference.registry()) {
@@ -200,7 +201,7 @@ impl Repository {
             (Challenge::Bearer { realm, service, scope }, _) => {
                 let pull = format!("repository:{}:pull", self.reference.repository());
                 let scope = scope.as_deref().filter(|scope| !scope.is_empty()).unwrap_or(&pull);
-                let fetched = token::fetch(&self.http, realm, service.as_deref(), scope, credentials).await;
+                let fetched = token::fetch(&self.http, realm, service.as_deref(), scope, credentials, self.settings.insecure).await;
                 let token = fetched.map_err(|reason| Error::Token { name: self.reference.name(), reason })?;
                 format!("Bearer {token}")
             }
@@ -259,8 +260,19 @@ fn is_certificate(error: &reqwest::Error) -> bool {
     false
 }
 
+/// Redirects are followed, but not from TLS to where everybody listens.
+fn redirects(insecure: bool) -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(move |attempt| {
+        let encrypted = attempt.previous().last().is_some_and(|previous| previous.scheme() == "https");
+        match attempt.previous().len() > 10 || (encrypted && attempt.url().scheme() != "https" && !insecure) {
+            true => attempt.error("the registry redirects too often, or away from TLS"),
+            false => attempt.follow(),
+        }
+    })
+}
+
 /// Whether a `host[:port]` is this machine by name or number: plain HTTP cannot be overheard there.
-fn is_loopback(registry: &str) -> bool {
+pub(super) fn is_loopback(registry: &str) -> bool {
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => registry.split(':').next().unwrap_or(registry),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::client::is_loopback;
 use crate::config::Credentials;
 
 #[derive(Deserialize)]
@@ -10,6 +11,9 @@ struct Answer {
     access_token: Option<String>,
 }
 
+/// Bytes of an answer at most.
+const LIMIT: usize = 1 << 20;
+
 /// Asks the token server at `realm`. A refresh token goes by POST, a password by GET and Basic, nobody by GET alone.
 pub async fn fetch(
     http: &reqwest::Client,
@@ -17,9 +21,14 @@ pub async fn fetch(
     service: Option<&str>,
     scope: &str,
     credentials: Option<&Credentials>,
+    insecure: bool,
 ) -> Result<String, String> {
     let plain = |error: reqwest::Error| error.without_url().to_string();
     let mut url = reqwest::Url::parse(realm).map_err(|error| format!("token server {realm}: {error}"))?;
+    let private = url.scheme() == "https" || insecure || is_loopback(url.host_str().unwrap_or_default());
+    if credentials.is_some() && !private {
+        return Err(format!("token server {realm}: credentials are not sent over an unencrypted connection"));
+    }
     let request = match credentials {
         Some(Credentials::IdentityToken(token)) => {
             let fields = [
@@ -47,7 +56,7 @@ pub async fn fetch(
             }
         }
     };
-    let response = request.send().await.map_err(plain)?;
+    let mut response = request.send().await.map_err(plain)?;
     let status = response.status();
     if status.as_u16() == 401 || status.as_u16() == 403 {
         return Err("invalid username/password: unauthorized: authentication required".into());
@@ -55,6 +64,13 @@ pub async fn fetch(
     if !status.is_success() {
         return Err(format!("token server {realm} answers {status}"));
     }
-    let answer: Answer = response.json().await.map_err(plain)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(plain)? {
+        if bytes.len() + chunk.len() > LIMIT {
+            return Err(format!("token server {realm} sends more than a token"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| format!("token server {realm}: {error}"))?;
     answer.token.or(answer.access_token).ok_or_else(|| format!("token server {realm} sent no token"))
 }
