@@ -8,6 +8,7 @@ mod env;
 use std::fs;
 use std::path::Path;
 
+use env::image::{Attributes, PLAIN};
 use env::{Image, Layer, TestEnv, host};
 
 /// A root file system with busybox alone.
@@ -79,13 +80,26 @@ fn without_a_range_a_single_id_does() {
 }
 
 #[test]
-fn an_image_that_needs_more_ids_than_there_are_says_so() {
+fn with_a_single_id_all_files_are_its_own() {
     let env = TestEnv::new();
     let archive = env::images::busybox().docker_archive(&env.work().join("image.tar"), &["localhost/busybox:latest"]);
-    let failed = on_host(&env, NO_RANGE, "load -q -i").arg(archive).fails(125);
-    assert!(failed.stderr.contains("1000"), "{failed}");
+    on_host(&env, NO_RANGE, "load -q -i").arg(archive).ok();
+    assert_eq!(on_host(&env, NO_RANGE, "run --rm --network none busybox stat -c %u:%g /home/user").ok(), "0:0\n");
+}
+
+#[test]
+fn an_id_outside_the_range_names_the_file_and_the_command() {
+    if !host::has_subuids() {
+        return;
+    }
+    let env = TestEnv::new();
+    let attributes = Attributes { uid: 2_000_000_000, ..PLAIN };
+    let image = Image::new().layer(Layer::new().file("plain", "").file_with("foreign", "", attributes));
+    let archive = image.docker_archive(&env.work().join("image.tar"), &["localhost/foreign:latest"]);
+    let failed = env.dulse("load -q -i").arg(archive).fails(125);
+    assert!(failed.stderr.contains("foreign") && failed.stderr.contains("user ID 2000000000, which is outside the"), "{failed}");
     assert!(failed.stderr.contains("usermod --add-subuids"), "{failed}");
-    assert_eq!(on_host(&env, NO_RANGE, "images -q").ok(), "");
+    assert_eq!(env.dulse("images -q").ok(), "");
 }
 
 #[test]
@@ -131,8 +145,8 @@ fn a_missing_runtime_directory_has_a_private_substitute() {
     if !before {
         let _ = fs::remove_dir_all(mark);
     }
-    let foreign = on_host(&env, &setup, "doctor --format json").env("XDG_RUNTIME_DIR", "/").run();
-    assert!(foreign.stdout.contains("XDG_RUNTIME_DIR (/) is not the user's private directory"), "{foreign}");
+    let foreign = on_host(&env, &setup, "doctor --format json").env("XDG_RUNTIME_DIR", "/usr").run();
+    assert!(foreign.stdout.contains("XDG_RUNTIME_DIR (/usr) is not the user's private directory"), "{foreign}");
 }
 
 #[test]
