@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::{ChildStdio, Session};
 use crate::sys::poll::{Interest, Poll, Registration};
 use crate::sys::stream::{self, Pipe, Progress};
+use crate::sys::tty;
 
 /// What the process will have as 0, 1 and 2, made before it is launched.
 pub struct Prepared {
@@ -14,8 +15,8 @@ pub struct Prepared {
     input: Option<Pipe>,
     output: Option<Pipe>,
     errors: Option<Pipe>,
-    /// The monitor's own standard streams are still the client's: the process gets those.
-    passthrough: bool,
+    /// The monitor's own standard streams are still the client's.
+    keeps_stdio: bool,
 }
 
 /// The monitor's ends once the process runs.
@@ -31,7 +32,13 @@ impl Prepared {
         let pipes = !passthrough && !session.terminal;
         let null = if passthrough { None } else { Some(File::options().read(true).write(true).open("/dev/null")?) };
         let pipe = |wanted: bool| wanted.then(stream::pipe).transpose();
-        Ok(Self { null, input: pipe(pipes && session.stdin)?, output: pipe(pipes)?, errors: pipe(pipes)?, passthrough })
+        Ok(Self {
+            null,
+            input: pipe(pipes && session.stdin)?,
+            output: pipe(pipes)?,
+            errors: pipe(pipes)?,
+            keeps_stdio: session.log.driver.is_passthrough(),
+        })
     }
 
     /// Calls `launch` with the process's ends.
@@ -46,7 +53,7 @@ impl Prepared {
 
     /// The process runs, with the other end of its terminal where it has one: keeps our ends only, none of which blocks.
     pub fn finish(self, terminal: Option<OwnedFd>) -> io::Result<Ends> {
-        if self.passthrough {
+        if self.keeps_stdio {
             stream::silence_stdio()?;
         }
         let mut ends = Ends {
@@ -64,6 +71,12 @@ impl Prepared {
         }
         Ok(ends)
     }
+}
+
+/// Whether any of this process's standard streams is a terminal.
+pub fn has_terminal() -> bool {
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].into_iter().any(tty::is_terminal)
 }
 
 /// Standard input of the process: what is written but not yet taken.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::clients::{Clients, Wish};
 use super::log::Writer;
 use super::protocol::{self, HEADER, Report};
-use super::stdio::{Ends, Input, Prepared};
-use super::{After, ExitStatus, LaunchError, Launched, Lifecycle, Session};
+use super::stdio::{self, Ends, Input, Prepared};
+use super::{After, ExitStatus, LaunchError, Launched, Lifecycle, LogDriver, Session};
 use crate::sys::poll::{Event, Interest, Poll, Registration};
 use crate::sys::signal::{self, Set, SignalFd};
 use crate::sys::stream::{self, Progress};
@@ -113,6 +113,11 @@ struct Monitor {
 impl Monitor {
     fn new(session: &mut Session) -> Result<Self, LaunchError> {
         let failed = |action: &str, error: io::Error| LaunchError { code: 125, message: format!("{action}: {error}"), hint: None };
+        if session.log.driver == LogDriver::Passthrough && !session.terminal && stdio::has_terminal() {
+            // Whoever has the user's terminal can type into it.
+            let message = "the log driver passthrough cannot be used on a terminal, which the container would get".to_owned();
+            return Err(LaunchError { code: 125, message, hint: Some("--log-driver passthrough-tty, if that is wanted".to_owned()) });
+        }
         // SIGCHLD for orphans and the process itself; the others are passed on to it.
         let caught = Set::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP]);
         signal::block(&caught).map_err(|error| failed("monitor: blocking signals", error))?;

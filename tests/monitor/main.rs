@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         orphans_are_reaped
         descriptors_of_the_caller_are_not_kept
         passthrough_gives_the_clients_own_streams
+        passthrough_does_not_give_a_terminal_away
         an_idle_monitor_is_small
     };
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -467,6 +468,12 @@ fn passthrough_gives_the_clients_own_streams() {
     let status = client(&["run", "-p", "sh", "-c", "readlink /proc/self/fd/1"]).stdout(output).status().unwrap();
     assert!(status.success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), file.to_str().unwrap());
+}
+
+fn passthrough_does_not_give_a_terminal_away() {
+    let mut terminal = Terminal::run(&mut client(&["run", "-p", "echo", "hi"]), SIZE);
+    terminal.expect("cannot be used on a terminal");
+    assert_eq!(terminal.wait(), Some(125));
 }
 
 fn an_idle_monitor_is_small() {
