@@ -120,6 +120,7 @@ pub fn ps(args: PsArgs, globals: &Globals) -> Result<ExitCode, CliError> {
         print(&args, &engine, states)?;
         match args.watch {
             None => return Ok(ExitCode::SUCCESS),
+            Some(_) if output::is_closed() => return Ok(ExitCode::SUCCESS),
             Some(seconds) => {
                 std::thread::sleep(std::time::Duration::from_secs(seconds.max(1)));
                 output::text("\x1b[H\x1b[2J")?;

@@ -127,13 +127,10 @@ const VOLUME: &[Verb] = &[
 
 /// The whole command, each verb's flags deferred.
 pub fn command() -> Command {
-    let root = Command::new("dulse")
-        .about("Run containers without root and without a daemon")
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .max_term_width(120);
-    let root = Globals::augment_args(root);
+    let root =
+        Command::new("dulse").version(env!("CARGO_PKG_VERSION")).subcommand_required(true).arg_required_else_help(true).max_term_width(120);
+    // The doc comment of the options would stand in its place.
+    let root = Globals::augment_args(root).about("Run containers without root and without a daemon");
     let root = TOP.iter().fold(root, |root, verb| root.subcommand(define(verb)));
     GROUPS.iter().fold(root, |root, (name, about, verbs)| {
         let group = Command::new(*name).about(*about).subcommand_required(true).arg_required_else_help(true);

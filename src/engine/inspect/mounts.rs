@@ -18,7 +18,8 @@ pub struct Mount {
     source: String,
     destination: String,
     driver: &'static str,
-    mode: &'static str,
+    /// Relabelling, z or Z.
+    mode: String,
     options: Nullable<Vec<String>>,
     #[serde(rename = "RW")]
     rw: bool,
@@ -51,7 +52,7 @@ fn describe(engine: &Engine, mount: &Configured) -> Mount {
         source,
         destination: mount.destination.clone(),
         driver,
-        mode: "",
+        mode: mount.options.iter().find(|option| is_relabel(option)).cloned().unwrap_or_default(),
         options: Nullable(if image { Vec::new() } else { options(mount) }),
         rw: if image { mount.options.iter().any(|option| option == "rw") } else { !read_only },
         propagation: if image { String::new() } else { propagation(mount) },
@@ -61,7 +62,9 @@ fn describe(engine: &Engine, mount: &Configured) -> Mount {
 
 /// What is neither read-only nor propagation.
 fn options(mount: &Configured) -> Vec<String> {
-    let own = |option: &&String| !matches!(option.as_str(), "ro" | "rw" | "readonly") && !PROPAGATIONS.contains(&option.as_str());
+    let own = |option: &&String| {
+        !matches!(option.as_str(), "ro" | "rw" | "readonly") && !is_relabel(option) && !PROPAGATIONS.contains(&option.as_str())
+    };
     let mut options: Vec<String> = mount.options.iter().filter(own).cloned().collect();
     if mount.kind == MountKind::Volume {
         for (option, opposite) in [("nosuid", "suid"), ("nodev", "dev")] {
@@ -74,6 +77,10 @@ fn options(mount: &Configured) -> Vec<String> {
         options.push("rbind".into());
     }
     options
+}
+
+fn is_relabel(option: &str) -> bool {
+    matches!(option, "z" | "Z")
 }
 
 fn propagation(mount: &Configured) -> String {
