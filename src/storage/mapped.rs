@@ -43,10 +43,10 @@ pub fn layers(store: &Store, layers: &[Digest], map: &IdMap) -> Result<Layers, E
     let copies: Vec<PathBuf> = layers.iter().map(|layer| base.join(layer.hex()).join("tree")).collect();
     let is_made = || chain.is_dir() || copies.iter().all(|copy| copy.is_dir());
     if !is_made() {
-        fs::create_dir_all(&base).map_err(Error::io("create", &base))?;
-        let path = base.join("lock");
+        let path = store.data().join("locks").join(format!("mapped-{}", key(map)));
         let _lock = Lock::file(&path, Mode::Exclusive).map_err(Error::io("lock", &path))?;
         if !is_made() {
+            fs::create_dir_all(&base).map_err(Error::io("create", &base))?;
             let readable = contains(&map.uids, &whole.uids) && contains(&map.gids, &whole.gids);
             let layers = layers.iter().map(|layer| layer.hex().to_owned()).collect();
             let order = Order { data: store.data().to_owned(), base, layers, whole, map: map.clone(), readable };

@@ -115,10 +115,12 @@ pub(super) fn collect(store: &Store) -> Result<u64, Error> {
         for name in names_in(&mapped.join(&map))? {
             // Clones cost next to nothing and wait for the next container of their map; copies are as large as what they were made of.
             let copy = needed.layers.contains(&name) && needed.maps.contains(&map);
-            if name != "lock" && !copy && !needed.chains.contains(&name) {
+            if !copy && !needed.chains.contains(&name) {
                 discard(store, &mapped.join(&map).join(&name))?;
             }
         }
+        // It stays where something is left in it.
+        let _ = fs::remove_dir(mapped.join(&map));
     }
     Ok(bytes)
 }
