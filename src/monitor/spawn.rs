@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Error;
-use crate::sys::{stream, supervisor};
+use crate::sys::{signal, stream, supervisor};
 
 /// Forks the monitor: `body` runs in it, in a session of its own at `/`, and ends in [`super::supervise`] with the stream it is
 /// given as [`super::Session::client`]. Returns the client's end for [`super::attach`] or [`super::wait_started`].
@@ -20,6 +20,8 @@ pub fn spawn(keep_stdio: bool, body: impl FnOnce(UnixStream)) -> Result<UnixStre
     supervisor::new_session();
     // Not to keep the file system of the caller's directory busy; every path of a container is absolute.
     let _ = std::env::set_current_dir("/");
+    // A log that reaches the user's file size limit is an error to report, not the end of the container.
+    signal::ignore(libc::SIGXFSZ);
     if !keep_stdio {
         // A command substitution around the client waits until nobody has its pipe any more. Without /dev/null: a host so poor
         // that nothing will start, which the launch will say.

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         a_slow_reader_loses_nothing
         the_log_has_what_the_client_saw
         a_full_log_starts_anew
+        a_full_disk_under_the_log_is_noted_once_and_harms_nobody
         a_killed_client_leaves_the_session_and_its_log_running
         a_session_without_client_keeps_standard_input_open
         clients_come_and_go
@@ -273,6 +274,15 @@ fn a_full_log_starts_anew() {
     place.start(&["--size", "2000", "seq", "1000"]).wait_with_output().unwrap();
     assert!(place.read("log").unwrap().len() <= 2000);
     assert_eq!(place.log().last().unwrap(), "stdout F 1000");
+}
+
+fn a_full_disk_under_the_log_is_noted_once_and_harms_nobody() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/dev/full", place.0.path().join("log")).unwrap();
+    let output = place.start(&["sh", "-c", "echo one; sleep 0.2; echo two; exit 5"]).wait_with_output().unwrap();
+    assert_eq!((text(&output.stdout), output.status.code()), ("one\ntwo\n", Some(5)));
+    let errors = place.wait_for("errors");
+    assert!(errors.lines().count() == 1 && errors.contains("No space left"), "{errors}");
 }
 
 fn a_killed_client_leaves_the_session_and_its_log_running() {
