@@ -26,6 +26,7 @@ pub fn exec(target: &Target<'_>, request: &Exec<'_>) -> Result<Running, Error> {
     let (ours, theirs) = Channel::pair().map_err(system("make a socket pair"))?;
     let mut ours = Some(ours);
     let map = target.spec.linux().as_ref().map(id_map);
+    map.iter().filter(|map| !map.uids.is_empty()).try_for_each(|map| map.check(plan.uid, plan.gid))?;
     let guarded = own_file::needs_guard(map.as_ref());
     let child = || {
         drop(ours.take());

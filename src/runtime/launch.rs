@@ -53,6 +53,7 @@ pub fn spawn(launch: &Launch<'_>) -> Result<Init, Error> {
 /// in between runs beside newuidmap and the mounts.
 pub fn begin(launch: &Launch<'_>) -> Result<Init, Error> {
     let plan = Plan::new(launch.spec, launch.bundle)?;
+    plan.id_map.iter().try_for_each(|map| map.check(plan.process.uid, plan.process.gid))?;
     let (ours, theirs) = Channel::pair().map_err(|source| Error::System { step: "make a socket pair".into(), source })?;
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     let caller_is_root = plan.caller_is_root(uid, gid);

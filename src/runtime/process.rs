@@ -83,8 +83,8 @@ impl Settings<'_> {
         umask(Mode::from_bits_truncate(plan.umask));
         if !self.keep_groups {
             match cred::set_groups(&plan.groups) {
-                // Denied in a single-ID map: user_namespaces(7).
-                Err(error) if error.raw_os_error() == Some(libc::EPERM) && plan.groups.is_empty() => {}
+                // Denied in a single-ID map, whoever asks: user_namespaces(7).
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
                 result => result.step(|| "set the supplementary groups".into())?,
             }
         }

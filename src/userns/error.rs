@@ -23,6 +23,8 @@ pub enum Error {
     RangeTooSmall { user: String, kind: &'static str, available: u64, needed: u64 },
     #[error("container ID {0} is not mapped in the user namespace")]
     NotMapped(u32),
+    #[error("container uses ID mappings {map:?}, but doesn't map {kind} {id}")]
+    ProcessNotMapped { kind: &'static str, id: u32, map: String },
     #[error("initializing ID mappings: {kind} setting is malformed expected [\"[+ug]uint32:[@]uint32[:uint32]\"] : {given:?}")]
     BadMapping { kind: String, given: Vec<String> },
     #[error("parent ID {kind} {id} is not mapped/delegated")]
@@ -52,6 +54,9 @@ impl Error {
             Self::NoRange { user, .. } => Some(super::subid::add_range(user, 65_536)),
             Self::RangeTooSmall { user, available, needed, .. } => Some(super::subid::add_range(user, needed.saturating_sub(*available))),
             Self::NotEnoughUnused { user, needed, .. } => Some(super::subid::add_range(user, (*needed).into())),
+            Self::NotMapped(_) | Self::ProcessNotMapped { .. } => {
+                super::SubIds::of_user().ok().map(|ids| super::subid::add_range(&ids.user, 65_536))
+            }
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
+
 /// One line of uid_map or gid_map, user_namespaces(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdMapping {
@@ -30,6 +32,18 @@ impl IdMap {
     pub fn is_single(&self) -> bool {
         let single = |mappings: &[IdMapping]| matches!(mappings, [IdMapping { size: 1, .. }]);
         single(&self.uids) && single(&self.gids)
+    }
+
+    /// Whether a process can be this user and group.
+    pub fn check(&self, uid: u32, gid: u32) -> Result<(), Error> {
+        let text = |mappings: &[IdMapping]| {
+            mappings.iter().map(|m| format!("{}:{}:{}", m.container, m.host, m.size)).collect::<Vec<_>>().join(" ")
+        };
+        match (self.host_uid(uid), self.host_gid(gid)) {
+            (None, _) => Err(Error::ProcessNotMapped { kind: "UID", id: uid, map: text(&self.uids) }),
+            (_, None) => Err(Error::ProcessNotMapped { kind: "GID", id: gid, map: text(&self.gids) }),
+            _ => Ok(()),
+        }
     }
 
     /// The host's ID for the container's user ID.
