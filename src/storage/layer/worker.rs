@@ -130,7 +130,7 @@ fn serve(settings: &Settings, socket: &OwnedFd) {
 /// Lets the jobs that the client has given up clean after themselves, so that it leaves nothing when it ends. One that waits for
 /// another process's lock has nothing to clean and is not waited for.
 fn settle() {
-    let limit = Instant::now() + Duration::from_secs(1);
+    let limit = Instant::now() + Duration::from_secs(5);
     while Instant::now() < limit {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Err(_) => return,
