@@ -31,9 +31,10 @@ impl Chance {
         std::thread::sleep(Duration::from_micros(self.below(most.as_micros() as u64)));
     }
 
-    /// Kills one of the processes that belong to `env`, if there is any.
+    /// Kills one of the processes that belong to `env` (but the registry), if there is any.
     fn kill_one(&mut self, env: &TestEnv) {
-        let processes = leaks::processes(env.root());
+        let mut processes = leaks::processes(env.root());
+        processes.retain(|(_, command)| !command.contains("docker-registry"));
         if !processes.is_empty() {
             let (pid, _) = processes[self.below(processes.len() as u64) as usize];
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
