@@ -134,6 +134,7 @@ pub fn prune_containers(engine: &Engine, filters: &[String]) -> Result<(Vec<Stri
         }
     }
     let selection = Selection { all: true, filters: filters.to_vec(), ..Selection::default() };
+    containers::sweep(&engine.store)?;
     let mut ids = Vec::new();
     let mut bytes = 0;
     for selected in selection.resolve(engine)?.into_iter().flatten() {

@@ -230,6 +230,7 @@ pub struct Pruned {
 
 /// Removes the volumes that no container uses and that pass the filters.
 pub fn prune(engine: &Engine, filters: &[String]) -> Result<Vec<Pruned>, Error> {
+    containers::sweep(&engine.store)?;
     let mut pruned = Vec::new();
     for name in unused(engine, filters)? {
         let size = container::tree_size(&volumes::data(&engine.store, &name));

@@ -356,6 +356,18 @@ fn is_abandoned(store: &Store, id: &str) -> bool {
     }
 }
 
+/// Removes what creations that were killed have left, so that it uses no image and no volume. Creations that go on hold the images
+/// ([`Store::hold_images`]).
+pub fn sweep(store: &Store) -> Result<(), Error> {
+    let mut unfinished = list_ids(store)?;
+    unfinished.retain(|id| !paths(store, id).state.exists());
+    if unfinished.is_empty() {
+        return Ok(());
+    }
+    let _lock = store.lock_images()?;
+    unfinished.iter().filter(|id| is_abandoned(store, id)).try_for_each(|id| remove(store, id))
+}
+
 fn release(store: &Store, name: &str, id: &str) {
     if named(store, name).as_deref() == Some(id) {
         let _ = fs::remove_file(name_path(store, name));

@@ -23,16 +23,17 @@ pub fn create(engine: &Engine, mut request: CreateRequest) -> Result<Created, Er
     if request.replace {
         super::replace(engine, &request.config.name)?;
     }
-    // Held until the container is there: an image may not be removed while it is on its way into one.
-    let mut _images = None;
+    // Held until the container is there: an image may not be removed while it is on its way into one, nor may the unfinished container.
+    let _images;
     let (defaults, root, root_mode) = match &request.source {
         Source::Rootfs { path, overlay } => {
+            _images = engine.store.hold_images()?;
             let mode = fs::metadata(path).map_or(0o755, |metadata| std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777);
             (Defaults::default(), Root::Directory { path: path.clone(), overlay: *overlay }, mode)
         }
         Source::Image { name, pull } => {
             let found = find_or_pull(engine, name, pull)?;
-            _images = Some(engine.store.hold_images()?);
+            _images = engine.store.hold_images()?;
             let shown = found.names.first().cloned().unwrap_or_else(|| found.id.clone());
             let root = Root::Image {
                 id: found.id.clone(),

@@ -60,6 +60,7 @@ fn untag(engine: &Engine, record: &ImageRecord, reference: &Reference, done: &mu
 }
 
 fn delete(engine: &Engine, record: &ImageRecord, force: bool, done: &mut Vec<Removed>) -> Result<(), Error> {
+    containers::sweep(&engine.store)?;
     let users: Vec<String> = containers::list_states(&engine.store)?
         .into_iter()
         .filter(|state| state.summary.image_id == record.id)
@@ -98,6 +99,7 @@ pub fn prune(engine: &Engine, all: bool, filters: &[String]) -> Result<Vec<Prune
             return Err(Error::Invalid(format!("unsupported image filter {key:?}")));
         }
     }
+    containers::sweep(&engine.store)?;
     let mut pruned = Vec::new();
     for image in list::list(engine, &ListRequest { name: None, filters: filters.to_vec() })? {
         if image.containers > 0 || !all && !image.is_dangling() {
