@@ -9,6 +9,7 @@ use crate::engine::{Engine, Error};
 use crate::network::hosts::Hosts;
 use crate::network::resolv::{self, Resolv};
 use crate::network::{self, Backend, Connection, Plan, Settings, hosts, port};
+use crate::spec::namespace;
 use crate::spec::rootfs::RootView;
 use crate::storage::containers::{self, ContainerPaths};
 use crate::storage::{ContainerConfig, Network, NetworkMode};
@@ -21,16 +22,22 @@ const PING: (&str, &str) = ("net.ipv4.ping_group_range", "0 0");
 pub fn settle(engine: &Engine, publish: &[String], config: &mut ContainerConfig) -> Result<(), Error> {
     check(config)?;
     let settings = Config::load(&engine.paths)?;
-    apply_settings(&settings, config);
+    apply_settings(&settings, config)?;
     if !matches!(config.network.mode, NetworkMode::Host | NetworkMode::Container(_) | NetworkMode::Path(_)) {
         config.sysctls.entry(PING.0.into()).or_insert_with(|| PING.1.into());
     }
     settle_ports(&settings.network.default_host_ips, publish, &mut config.network)
 }
 
-fn apply_settings(settings: &Config, config: &mut ContainerConfig) {
+fn apply_settings(settings: &Config, config: &mut ContainerConfig) -> Result<(), Error> {
     let (containers, network) = (&settings.containers, &mut config.network);
-    if !network.mode_set && settings.network.default_rootless_network_cmd.as_deref() == Some("slirp4netns") {
+    if let Some(netns) = containers.netns.as_deref().filter(|netns| !network.mode_set && !matches!(*netns, "private" | "bridge")) {
+        (network.mode, network.options) = namespace::network(netns)?;
+    }
+    if !network.mode_set
+        && network.mode == NetworkMode::Pasta
+        && settings.network.default_rootless_network_cmd.as_deref() == Some("slirp4netns")
+    {
         network.mode = NetworkMode::Slirp4netns;
     }
     network.no_hosts |= containers.no_hosts.unwrap_or(false) && network.add_hosts.is_empty() && network.hosts_file.is_empty();
@@ -39,7 +46,7 @@ fn apply_settings(settings: &Config, config: &mut ContainerConfig) {
     }
     network.host_address = containers.host_containers_internal_ip.clone().unwrap_or_default();
     if matches!(network.mode, NetworkMode::None | NetworkMode::Container(_)) {
-        return;
+        return Ok(());
     }
     let fill = |given: &mut Vec<String>, from: &Vec<String>| {
         if given.is_empty() {
@@ -49,6 +56,7 @@ fn apply_settings(settings: &Config, config: &mut ContainerConfig) {
     fill(&mut network.dns, &containers.dns_servers);
     fill(&mut network.dns_search, &containers.dns_searches);
     fill(&mut network.dns_options, &containers.dns_options);
+    Ok(())
 }
 
 /// What contradicts itself.

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 /// The name of the file system that holds `path`.
 pub fn file_system(path: &Path) -> String {
-    nix::sys::statfs::statfs(path).map(|found| probe::file_system_name(found.filesystem_type().0 as i64)).unwrap_or_default()
+    nix::sys::statfs::statfs(path).map(|found| probe::file_system_name(found.filesystem_type().0)).unwrap_or_default()
 }
 
 /// How a check came out.

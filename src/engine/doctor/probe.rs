@@ -101,7 +101,7 @@ impl Facts {
         self.data_error = writable(&self.data).err().map(|error| error.to_string());
         let existing = self.data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned();
         if let Ok(found) = statfs(&existing) {
-            self.file_system = file_system_name(found.filesystem_type().0 as i64);
+            self.file_system = file_system_name(found.filesystem_type().0);
         }
         if let Ok(space) = statvfs(&existing) {
             self.free = space.blocks_available().saturating_mul(space.fragment_size());
