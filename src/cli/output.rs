@@ -1,14 +1,22 @@
 //! Writing to standard output: a reader that goes away is no error of ours.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// The reader of standard output has gone away.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Whether nobody reads standard output any more: a command that goes on for ever ends then.
 pub fn is_closed() -> bool {
-    CLOSED.load(Ordering::Relaxed)
+    // A pipe without a reader is in error, which poll(2) tells without being asked for any event.
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let broken =
+        poll(&mut asked, PollTimeout::ZERO).is_ok() && asked[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+    broken || CLOSED.load(Ordering::Relaxed)
 }
 
 fn settle(result: io::Result<()>) -> io::Result<()> {

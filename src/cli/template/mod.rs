@@ -49,12 +49,13 @@ impl Format {
             Some(rest) => with_newline(unescape(rest).replace(' ', "\t")),
             None => normalized(text),
         };
-        let ranged = if body.starts_with("{{range .}}") || body.starts_with("{{range . -}}") {
-            body
-        } else {
-            format!("{{{{range .}}}}{body}{{{{end -}}}}")
+        let ranged = |body: &str| match body.starts_with("{{range .}}") || body.starts_with("{{range . -}}") {
+            true => body.to_owned(),
+            false => format!("{{{{range .}}}}{body}{{{{end -}}}}"),
         };
-        Ok(Self { name: name.to_owned(), template: rewrite::parse(name, &ranged)?, aligned: table.is_some(), table: table.is_some() })
+        // What does not parse is complained of as it was written.
+        let template = rewrite::parse(name, &ranged(&body)).or_else(|_| rewrite::parse(name, &ranged(table.unwrap_or(text))))?;
+        Ok(Self { name: name.to_owned(), template, aligned: table.is_some(), table: table.is_some() })
     }
 
     /// A user's format for one object.

@@ -11,7 +11,7 @@ pub(super) fn parse(name: &str, source: &str) -> Result<Template, Error> {
         partial: String::new(),
         message: match error {
             TemplateError::Parse { line, message, .. } | TemplateError::Lex { line, message, .. } => {
-                format!("template: {name}:{line}: {message}")
+                format!("template: {name}:{line}: {}", in_gos_words(&message))
             }
             other => format!("template: {name}: {other}"),
         },
@@ -28,6 +28,14 @@ pub(super) fn parse(name: &str, source: &str) -> Result<Template, Error> {
     }
     let body = if names.iter().any(|tree| tree == name) { format!("{{{{template {name:?} .}}}}") } else { String::new() };
     template.parse(&body).map_err(|error| Error { partial: String::new(), message: format!("template: {name}: {error}") })
+}
+
+/// A complaint of gotmpl's lexer as Go's has it.
+fn in_gos_words(message: &str) -> String {
+    match message.strip_prefix("unexpected character: '").and_then(|rest| rest.chars().next()) {
+        Some(character) => format!("bad character U+{:04X} {character:?}", u32::from(character)),
+        None => message.to_owned(),
+    }
 }
 
 struct Rewriter<'a> {

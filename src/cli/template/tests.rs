@@ -80,7 +80,7 @@ fn errors_are_worded_and_placed_as_gos() {
     for (format, expected) in cases {
         assert_eq!(print(format), expected, "{format}");
     }
-    assert!(print("{{.ID").starts_with("template: ps:"));
+    assert_eq!(print("{{.ID"), "template: ps:1: bad character U+007B '{'");
 }
 
 #[test]
