@@ -151,7 +151,7 @@ mod tests {
         }
         let locked = top.join("locked");
         fs::create_dir_all(locked.join("inner")).unwrap();
-        fs::set_permissions(locked.join("inner"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(locked.join("inner"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
         std::os::unix::fs::symlink("/", top.join("link")).unwrap();
         remove(&top).unwrap();

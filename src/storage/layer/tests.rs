@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tar::{EntryType, Header};
 
-use super::record::{Replaced, rebuild};
+use super::record::Replaced;
 use super::worker::{Failure, fill};
 use super::{LayerRecord, record};
 use crate::oci::Digest;
