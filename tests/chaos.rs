@@ -64,7 +64,8 @@ fn can_be_cleaned(env: &TestEnv) {
     for directory in ["containers", "layers", "images", "volumes", "tmp"] {
         let mut left = Vec::new();
         leaks::files(&env.data().join(directory), &mut left);
-        left.retain(|line| !line.contains("lock"));
+        // A name's link under way lives for microseconds, and is swept when it is older than a minute.
+        left.retain(|line| !line.contains("lock") && !line.contains("/tmp/tag-"));
         assert!(left.is_empty(), "{directory}: {left:?}");
     }
 }

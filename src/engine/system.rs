@@ -122,6 +122,7 @@ pub fn prune(engine: &Engine, request: &PruneRequest) -> Result<Pruned, Error> {
         bytes += image.size;
         pruned.images.push(image.id);
     }
+    engine.store.sweep()?;
     Ok(Pruned { bytes, ..pruned })
 }
 

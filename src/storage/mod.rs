@@ -89,6 +89,14 @@ impl Store {
         Lock::file(&path, Mode::Shared).map_err(Error::io("lock", &path))
     }
 
+    /// Removes what killed processes have left under `tmp/`.
+    pub fn sweep(&self) -> Result<(), Error> {
+        if names_in(&self.data.join("tmp"))?.is_empty() {
+            return Ok(());
+        }
+        task::run(&task::Task::Sweep { data: self.data.clone() }, &[])
+    }
+
     fn lock_images(&self) -> Result<Lock, Error> {
         let path = self.data.join("locks/images");
         Lock::file(&path, Mode::Exclusive).map_err(Error::io("lock", &path))

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 
 use super::volumes::{Fill, fill, give_tree};
-use super::{Error, layer, mapped, remove, usage};
+use super::{Error, layer, mapped, remove, sweep, usage};
 use crate::sys::packet;
 use crate::userns::{IdMap, SubIds, default_map, spawn_mapped};
 
@@ -21,6 +21,8 @@ pub const ROLE: &str = "dulse-store";
 pub(super) enum Task {
     /// Remove a tree.
     Remove { path: PathBuf },
+    /// Remove what killed processes have left in the store at `data`.
+    Sweep { data: PathBuf },
     /// Write the archive of the layer at `object` to the descriptor that comes with the task.
     Tar { object: PathBuf },
     /// Make an image's layers for another ID map.
@@ -82,6 +84,10 @@ pub fn main() -> ExitCode {
 fn perform(task: Task) -> Result<(), String> {
     match task {
         Task::Remove { path } => remove::remove(&path).map_err(|error| format!("cannot remove {}: {error}", path.display())),
+        Task::Sweep { data } => {
+            sweep::sweep(&data);
+            Ok(())
+        }
         Task::Map(order) => mapped::make(&order),
         Task::Own { paths, uid, gid } => paths.iter().try_for_each(|path| {
             std::os::unix::fs::lchown(path, Some(uid), Some(gid))
