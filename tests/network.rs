@@ -145,13 +145,14 @@ fn published_ports_lead_into_the_container() {
 }
 
 #[test]
-fn open_host_ports_are_chosen_when_the_container_is_created() {
+fn open_host_ports_are_chosen() {
     let env = TestEnv::new();
-    env.dulse("create --name c -p 127.0.0.1::80 -P --expose 90-91/udp --rootfs").arg(rootfs(&env)).arg("true").ok();
+    env.dulse("run -d --name c -p 127.0.0.1::80 -P --expose 90-91/udp --rootfs").arg(rootfs(&env)).args(["sleep", "1000"]).ok();
     let ports = env.dulse("port c").ok();
     let lines: Vec<_> = ports.lines().map(|line| line.split(" -> ").next().unwrap()).collect();
     assert_eq!(lines, ["80/tcp", "90/udp", "91/udp"], "{ports}");
     assert!(ports.lines().all(|line| line.rsplit(':').next().unwrap().parse::<u16>().is_ok_and(|port| port > 1023)), "{ports}");
+    env.dulse("rm -f -t 0 c").ok();
 }
 
 #[test]
