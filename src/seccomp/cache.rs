@@ -52,7 +52,7 @@ impl Filter {
         let filter = Self { bytes };
         let program = filter.program();
         let expected = filter.bytes.get(16..24).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)?;
-        let whole = number(&filter.bytes, 12)? as usize == program.len() && !program.is_empty() && program.len() % 8 == 0;
+        let whole = number(&filter.bytes, 12)? as usize == program.len() && !program.is_empty() && program.len().is_multiple_of(8);
         (filter.bytes.starts_with(&MAGIC) && whole && hash(program) == expected).then_some(filter)
     }
 

@@ -77,7 +77,7 @@ fn entry_pieces(ids: &SubIds, kind: Kind, entry: Entry) -> Result<Vec<Piece>, Er
         return Ok(Vec::new());
     }
     if entry.host {
-        kind.from_host(ids, container, from, size).map_err(|id| Error::NotDelegated { kind: kind.name().to_uppercase(), id })
+        kind.intermediate_of(ids, container, from, size).map_err(|id| Error::NotDelegated { kind: kind.name().to_uppercase(), id })
     } else {
         Ok(vec![Piece { container, from, size }])
     }
@@ -108,7 +108,7 @@ fn parse(value: &str) -> Option<Vec<Entry>> {
     if fields.len() == 2 {
         fields.push("1");
     }
-    if fields.len() % 3 != 0 {
+    if !fields.len().is_multiple_of(3) {
         return None;
     }
     fields.chunks_exact(3).map(|fields| entry(fields.first()?, fields.get(1)?, fields.get(2)?)).collect()

@@ -139,13 +139,13 @@ pub fn auto(ids: &SubIds, options: &Auto, size: u32, used: &[IdMap]) -> Result<I
         let mut taken = Vec::new();
         for mapping in maps.iter().flat_map(used) {
             // What is not the user's any more needs no consideration.
-            let pieces = kind.from_host(ids, 0, mapping.host.into(), mapping.size.into()).unwrap_or_default();
+            let pieces = kind.intermediate_of(ids, 0, mapping.host.into(), mapping.size.into()).unwrap_or_default();
             taken.extend(pieces.iter().map(|piece| (piece.from, piece.size)));
         }
         let mut fixed = Vec::new();
         for text in given {
             for mapping in additional(ids, kind, text)? {
-                let pieces = kind.from_host(ids, mapping.container.into(), mapping.host.into(), mapping.size.into());
+                let pieces = kind.intermediate_of(ids, mapping.container.into(), mapping.host.into(), mapping.size.into());
                 fixed.extend(pieces.unwrap_or_default());
             }
         }

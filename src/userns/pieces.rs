@@ -78,7 +78,7 @@ impl Kind {
     }
 
     /// The intermediate IDs of host IDs, in pieces. `Err` has the first ID that is not the user's to map.
-    pub fn from_host(self, ids: &SubIds, container: u64, host: u64, size: u64) -> Result<Vec<Piece>, u64> {
+    pub fn intermediate_of(self, ids: &SubIds, container: u64, host: u64, size: u64) -> Result<Vec<Piece>, u64> {
         let known = self.intermediate(ids);
         let mut pieces = Vec::new();
         let mut done = 0;
