@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ingest::PARALLEL;
 use super::progress::{Event, Progress};
 use super::{Error, load, names, remote};
 use crate::config::{Aliases, AuthFiles, Config, Credentials, Endpoint};
@@ -163,13 +164,14 @@ async fn one_reference(
     progress.event(Event::Trying(&reference.to_string()));
     config.policy(None)?.check("docker", &reference.to_string())?;
     let endpoints = config.registries()?.endpoints(reference)?;
+    let parallel = config.engine.image_parallel_copies.filter(|&count| count > 0).unwrap_or(PARALLEL);
     let mut last = None;
     for endpoint in endpoints {
         let repository = repository(config, request, &endpoint)?;
         let source = format!("docker://{}", endpoint.reference);
         let found = async {
             let fetched = remote::manifest(&repository, &endpoint.reference, platform).await?;
-            remote::copy(store, &repository, &source, &fetched, progress).await
+            remote::copy(store, &repository, &source, &fetched, parallel, progress).await
         };
         match found.await {
             Ok(mut record) => {

@@ -7,7 +7,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use super::Error;
-use super::ingest::PARALLEL;
 use super::manifest::{Configuration, Descriptor, Document, Manifest, verified};
 use super::progress::{Event, Progress};
 use crate::oci::{Digest, Hasher, Platform, Reference};
@@ -90,12 +89,13 @@ async fn document(
     check(answer.bytes).map_err(Either::Image)
 }
 
-/// Brings the image of a fetched manifest into the store, without a name.
+/// Brings the image of a fetched manifest into the store, without a name; `parallel` layers are on their way at a time.
 pub async fn copy(
     store: &Store,
     repository: &Repository,
     source: &str,
     fetched: &Fetched,
+    parallel: usize,
     progress: &dyn Progress,
 ) -> Result<ImageRecord, Error> {
     progress.event(Event::Signatures);
@@ -134,7 +134,7 @@ pub async fn copy(
     let unpacker = Unpacker::start(store, &userns::default_map(&SubIds::of_user()?))?;
     let mut copies = futures_util::stream::iter(missing)
         .map(|(descriptor, diff_id)| one_layer(&unpacker, repository, source, descriptor, diff_id, progress))
-        .buffer_unordered(PARALLEL);
+        .buffer_unordered(parallel.max(1));
     while let Some(result) = copies.next().await {
         result?;
     }

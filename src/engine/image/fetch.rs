@@ -15,7 +15,7 @@ fn progress(engine: &Engine, quiet: bool) -> &'static dyn Progress {
 /// The image that `request` names, fetched if `policy` wants it.
 pub fn obtain(engine: &Engine, request: &PullRequest, policy: Policy, quiet: bool) -> Result<ImageRecord, Error> {
     let config = Config::load(&engine.paths)?;
-    let record = image::obtain(&engine.store, &config, request, policy, progress(engine, quiet))?;
+    let record = image::obtain(&engine.store, &config, &configured(&config, request)?, policy, progress(engine, quiet))?;
     journal(engine, "pull", &record, &request.name)?;
     Ok(record)
 }
@@ -23,7 +23,7 @@ pub fn obtain(engine: &Engine, request: &PullRequest, policy: Policy, quiet: boo
 /// Fetches an image, or all tags of a repository.
 pub fn pull(engine: &Engine, request: &PullRequest, quiet: bool) -> Result<Vec<ImageRecord>, Error> {
     let config = Config::load(&engine.paths)?;
-    let records = image::pull(&engine.store, &config, request, progress(engine, quiet))?;
+    let records = image::pull(&engine.store, &config, &configured(&config, request)?, progress(engine, quiet))?;
     records.iter().try_for_each(|record| journal(engine, "pull", record, &request.name))?;
     Ok(records)
 }
@@ -35,6 +35,15 @@ pub fn load(engine: &Engine, input: Option<&Path>, quiet: bool) -> Result<Vec<Im
     let name = input.map_or_else(String::new, |path| path.display().to_string());
     records.iter().try_for_each(|record| journal(engine, "loadfromarchive", record, &name))?;
     Ok(records)
+}
+
+/// The request with what containers.conf says where the command line says nothing.
+fn configured(config: &Config, request: &PullRequest) -> Result<PullRequest, Error> {
+    let mut request = request.clone();
+    if let (None, Some(text)) = (request.retry_delay, &config.engine.retry_delay) {
+        request.retry_delay = Some(retry_delay(text)?);
+    }
+    Ok(request)
 }
 
 /// `--retry-delay`, a Go duration.
