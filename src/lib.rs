@@ -9,24 +9,25 @@
 //! |---|---|---|
 //! | 0 | [`sys`] | the kernel, safe and descriptor-based |
 //! | 1 | [`oci`] | reference, digest, descriptor, manifest, image configuration |
-//! |   | [`config`] | XDG paths, containers.conf, registries.conf, auth.json |
-//! | 2 | [`userns`] | subuid ranges, ID maps, newuidmap |
+//! | 2 | [`config`] | XDG paths, containers.conf, registries.conf, auth.json |
+//! | 3 | [`userns`] | subuid ranges, ID maps, newuidmap |
 //! |   | [`seccomp`] | profile to filter, cache |
 //! |   | [`registry`] | distribution client |
 //! |   | [`network`] | pasta, slirp4netns, ports, hosts and resolv.conf |
 //! |   | [`term`] | raw mode, detach keys, window size |
-//! | 3 | [`storage`] | layers, images, containers and volumes on disk |
-//! | 4 | [`image`] | pull, transports, short names |
+//! | 4 | [`storage`] | layers, images, containers and volumes on disk |
+//! | 5 | [`image`] | pull, transports, short names |
 //! |   | [`spec`] | container configuration to runtime specification |
 //! |   | [`runtime`] | the OCI runtime |
 //! |   | [`monitor`] | stdio, logs, exit, attach, restart |
-//! | 5 | [`engine`] | container, image, volume, events: what the commands mean |
-//! | 6 | [`cli`] | one file per verb, output, templates |
+//! | 6 | [`engine`] | container, image, volume, events: what the commands mean |
+//! | 7 | [`cli`] | one file per verb, output, templates |
 
 pub mod sys;
 
-pub mod config;
 pub mod oci;
+
+pub mod config;
 
 pub mod network;
 pub mod registry;

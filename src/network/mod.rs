@@ -6,19 +6,19 @@
 
 mod address;
 mod error;
-mod helper;
 pub mod hosts;
 mod pasta;
 mod plan;
 pub mod port;
 pub mod resolv;
 mod slirp;
+mod uplink;
 
 pub use address::of_host as host_address;
 pub use error::Error;
-pub use helper::{Connection, Helper, Starting, start};
 pub use plan::{Backend, Plan, Settings};
 pub use port::PortMapping;
+pub use uplink::{Connection, Helper, Starting, start};
 
 use std::net::{IpAddr, Ipv4Addr};
 
