@@ -23,6 +23,8 @@
 //! | 6 | [`engine`] | container, image, volume, events: what the commands mean |
 //! | 7 | [`cli`] | one file per verb, output, templates |
 
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 pub mod sys;
 
 pub mod oci;

@@ -95,12 +95,12 @@ fn write_layer(number: u64, path: &Path) -> io::Result<(Digest, Digest)> {
     {
         let mut builder = tar::Builder::new(&mut tar);
         for file in 0..FILES {
-            if file % 100 == 0 {
+            if file.is_multiple_of(100) {
                 let mut header = header(tar::EntryType::Directory, 0o755, 0);
                 builder.append_data(&mut header, format!("usr/share/layer-{number}/{}/", file / 100), io::empty())?;
             }
-            let size = if random.next() % 97 == 0 { 262_144 } else { 1024 + random.next() % (22 << 10) };
-            let mut header = header(tar::EntryType::Regular, if file % 50 == 0 { 0o755 } else { 0o644 }, size);
+            let size = if random.next().is_multiple_of(97) { 262_144 } else { 1024 + random.next() % (22 << 10) };
+            let mut header = header(tar::EntryType::Regular, if file.is_multiple_of(50) { 0o755 } else { 0o644 }, size);
             let contents = Contents { random: &mut random, left: size };
             builder.append_data(&mut header, format!("usr/share/layer-{number}/{}/file-{file}", file / 100), contents)?;
         }
