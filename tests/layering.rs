@@ -129,7 +129,7 @@ fn elsewhere(room: &str, words: &[&str]) -> Vec<String> {
                     !part(before) && !part(after)
                 })
             };
-            if words.iter().any(|word| named(&word)) {
+            if words.iter().any(named) {
                 found.push(format!("src/{}:{}: {}", source.path, number + 1, line.trim()));
             }
         }
