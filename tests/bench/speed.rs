@@ -5,6 +5,8 @@
 //!
 //! Cases: start, network, exec, create, list, many, pull, pull-disk, memory. Without names: all.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for who runs it")]
+
 mod cases;
 mod fixture;
 mod image;

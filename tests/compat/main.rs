@@ -5,6 +5,8 @@
 //! `COMPAT_SELF=1` runs podman on both sides, to see that a new case compares nothing that changes by itself; `COMPAT_SHOW=1` prints what
 //! came out.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for who runs it")]
+
 mod case;
 mod compare;
 mod engines;

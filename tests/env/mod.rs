@@ -12,6 +12,7 @@
 //! ```
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test may say what it found")]
 
 pub mod command;
 pub mod host;

@@ -1,5 +1,7 @@
 //! The monitor with real processes, pipes and terminals; no namespaces.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for who runs it")]
+
 mod helper;
 
 use std::fs;
