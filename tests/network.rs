@@ -141,7 +141,7 @@ fn published_ports_lead_into_the_container() {
     assert!(taken.stderr.contains(&format!("listen tcp 127.0.0.1:{tcp}: bind: address already in use")), "{taken}");
     env.dulse("rm -f -t 0 c").ok();
     eventually("the end of the helper", || helpers(&env).is_empty());
-    TcpListener::bind(("127.0.0.1", tcp)).unwrap();
+    eventually("the port to be free", || TcpListener::bind(("127.0.0.1", tcp)).is_ok());
 }
 
 #[test]

@@ -13,11 +13,14 @@ use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
 /// Copies the directory `from` (an `O_PATH` descriptor) into the directory `to`, owner, mode and times included.
 /// Other things than files, directories and links (nobody may make device nodes in a user namespace) are left out.
-pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+/// The new root's own mode stays unless `mode_too`.
+pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, mode_too: bool) -> io::Result<()> {
     let to = openat(to, c".", OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     let status = fstat(from)?;
     directory(from, to.as_fd())?;
-    fchmod(&to, mode(&status))?;
+    if mode_too {
+        fchmod(&to, mode(&status))?;
+    }
     Ok(())
 }
 

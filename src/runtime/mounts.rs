@@ -159,6 +159,10 @@ pub fn attach(plan: &Plan, sources: &Sources, made: &Made, root: BorrowedFd<'_>)
 fn attach_one(mount: &Mount, tree: BorrowedFd<'_>, root: BorrowedFd<'_>) -> Result<(), Failure> {
     let is_bind = matches!(mount.source, Source::Bind { .. });
     let missing = if is_bind && !is_directory(tree).step(|| describe(mount))? { Missing::File } else { Missing::Directory };
+    // A tmpfs takes the mode of the directory it covers, unless it was given one or the directory is only made for it.
+    let mode_too = mount.options.copy_up
+        && !mount.options.parameters.iter().any(|(name, _)| name == "mode")
+        && open_in_root(root, &mount.destination, libc::O_PATH, 0).is_ok();
     let target = if mount.is_new("proc") || mount.is_new("sysfs") {
         // An image that puts a link here could move them, and with them what is masked.
         match open_in_root_nofollow(root, &mount.destination, libc::O_PATH | libc::O_DIRECTORY, 0) {
@@ -177,7 +181,7 @@ fn attach_one(mount: &Mount, tree: BorrowedFd<'_>, root: BorrowedFd<'_>) -> Resu
         set_attributes(tree, recursive, Attributes { propagation, ..Attributes::default() }).step(|| describe(mount))?;
     }
     if mount.options.copy_up {
-        super::copy_up::copy(target.as_fd(), tree).step(|| describe(mount))?;
+        super::copy_up::copy(target.as_fd(), tree, mode_too).step(|| describe(mount))?;
     }
     move_mount(tree, target.as_fd()).step(|| describe(mount))
 }

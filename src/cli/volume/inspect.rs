@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::several::Failures;
-use crate::cli::template::{self, Format};
+use crate::cli::template::Format;
 use crate::cli::{CliError, Globals, output};
 use crate::engine::volume;
 
@@ -40,7 +40,7 @@ pub fn inspect(args: InspectArgs, globals: &Globals) -> Result<ExitCode, CliErro
         output::json(&found, 5)?;
     } else {
         let format = Format::list("inspect", &args.format)?;
-        output::rendered(format.render_list(&[], found.iter().map(template::from_serialize).collect()))?;
+        output::rendered(format.render_list(&[], found.iter().map(super::ls::to_value).collect::<Result<_, _>>()?))?;
     }
     failures.finish()
 }

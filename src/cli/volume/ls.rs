@@ -64,7 +64,7 @@ pub fn ls(args: LsArgs, globals: &Globals) -> Result<ExitCode, CliError> {
 }
 
 /// All fields, those included that JSON leaves out when they are empty.
-fn to_value(volume: &Volume) -> Result<Value, serde_json::Error> {
+pub(super) fn to_value(volume: &Volume) -> Result<Value, serde_json::Error> {
     let empty = std::collections::BTreeMap::new();
     Ok(Object::new("*types.VolumeListReport")
         .field("Name", &volume.name)

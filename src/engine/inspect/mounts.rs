@@ -91,19 +91,24 @@ fn propagation(mount: &Configured) -> String {
 pub fn binds(configured: &[Configured]) -> Vec<String> {
     let of = |kind: MountKind| configured.iter().filter(move |mount| mount.kind == kind);
     let line = |mount: &Configured| {
-        let mut parts: Vec<String> = mount.options.iter().filter(|option| matches!(option.as_str(), "ro" | "rw")).cloned().collect();
-        parts.push(propagation(mount));
+        let mut parts = vec![access(mount), propagation(mount)];
         parts.extend(options(mount));
         format!("{}:{}:{}", mount.source, mount.destination, parts.join(","))
     };
     of(MountKind::Volume).chain(of(MountKind::Bind)).map(line).collect()
 }
 
+/// `ro` or `rw`, which is what a mount is that says neither.
+fn access(mount: &Configured) -> String {
+    let read_only = mount.options.iter().any(|option| matches!(option.as_str(), "ro" | "readonly"));
+    if read_only { "ro" } else { "rw" }.to_owned()
+}
+
 /// Options of tmpfs mounts by destination.
 pub fn tmpfs(configured: &[Configured]) -> BTreeMap<String, String> {
     let line = |mount: &Configured| {
-        let mut parts = options(mount);
-        parts.push(propagation(mount));
+        let mut parts = vec![access(mount), propagation(mount)];
+        parts.extend(options(mount));
         for option in ["nosuid", "nodev", "tmpcopyup"] {
             let negated = format!("no{option}");
             if !parts.iter().any(|part| part == option || *part == negated || option.strip_prefix("no") == Some(part)) {
