@@ -5,20 +5,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
-/// The embedded init, written out to be run.
-fn init() -> (tempfile::TempDir, Command) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("init");
-    std::fs::write(&path, dulse::spec::init::PROGRAM).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o555)).unwrap();
-    let command = Command::new(&path);
-    (directory, command)
+/// The embedded init, written out once: a program that is still open for writing in a child of another test cannot be run.
+fn init() -> Command {
+    static PROGRAM: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+    let directory = PROGRAM.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("init");
+        std::fs::write(&path, dulse::spec::init::PROGRAM).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o555)).unwrap();
+        directory
+    });
+    Command::new(directory.path().join("init"))
 }
 
 #[test]
 fn the_status_is_the_commands() {
     for (script, code) in [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143)] {
-        let (_directory, mut command) = init();
+        let mut command = init();
         assert_eq!(command.args(["--", "sh", "-c", script]).status().unwrap().code(), Some(code), "{script}");
     }
 }
@@ -26,14 +29,14 @@ fn the_status_is_the_commands() {
 #[test]
 fn a_command_that_is_not_there_is_127_and_one_that_cannot_run_126() {
     for (arguments, code) in [(vec!["--", "no-such-command"], 127), (vec!["--", "/etc/passwd"], 126), (vec![], 125)] {
-        let (_directory, mut command) = init();
+        let mut command = init();
         assert_eq!(command.args(&arguments).stderr(Stdio::null()).status().unwrap().code(), Some(code), "{arguments:?}");
     }
 }
 
 #[test]
 fn signals_reach_the_command() {
-    let (_directory, mut command) = init();
+    let mut command = init();
     let script = "trap 'exit 42' USR1; echo ready; while :; do sleep 0.01; done";
     let mut child = command.args(["--", "sh", "-c", script]).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
     let mut ready = [0; 6];
@@ -47,7 +50,7 @@ fn signals_reach_the_command() {
 #[test]
 fn orphans_are_reaped() {
     // In a PID namespace of its own the init is process 1, and an orphan's end would show in /proc.
-    let (_directory, command) = init();
+    let command = init();
     let script = "sh -c 'sleep 0.1 &' ; sleep 0.5; cat /proc/[0-9]*/status 2>/dev/null | grep -c '^State:.Z'";
     let mut unshare = Command::new("unshare");
     unshare.args(["-Urpf", "--mount-proc", "--kill-child"]).arg(command.get_program()).args(["--", "sh", "-c", script]);
