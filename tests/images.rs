@@ -7,8 +7,11 @@ use env::TestEnv;
 #[test]
 fn an_image_has_a_line_for_each_name() {
     let env = TestEnv::with_busybox();
-    env.dulse("tag busybox foo:1").ok();
-    env.dulse("tag busybox docker.io/alpine").ok();
+    // The newest name is first; a file system's clock goes by ticks of some milliseconds.
+    for name in ["foo:1", "docker.io/alpine"] {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        env.dulse("tag busybox").arg(name).ok();
+    }
     let names = env.dulse("images --format '{{.Repository}}:{{.Tag}}'").ok();
     assert_eq!(names, "docker.io/library/alpine:latest\nlocalhost/foo:1\nlocalhost/busybox:latest\n");
     let ids = env.dulse("images -q").ok();
