@@ -82,10 +82,8 @@ setup-test:
 	@tests/material
 
 # Tests run as an unprivileged user whoever calls: cargo's runner (.cargo/config.toml) sees to it.
-# The library's own tests run one at a time: what they fork and spawn is made for processes of one thread.
 test: setup-test
-	$(CARGO) test --no-fail-fast --lib -- --test-threads=1
-	$(CARGO) test --no-fail-fast --bins --test '*'
+	$(CARGO) test --no-fail-fast
 
 # One file of tests, or some tests of it: `make test-run`, `make test-run ARGS=hostname`.
 ARGS ?=
